@@ -1,0 +1,3 @@
+//! Procedural anime characters whose labels are exact.
+
+pub mod faces;

@@ -1,0 +1,5 @@
+//! Steps that turn found pictures into a data set.
+
+pub mod cascade;
+pub mod detect;
+pub mod faces;

@@ -1,0 +1,5 @@
+//! Losses of the five papers.
+
+pub mod adversarial;
+pub mod attribute;
+pub mod penalty;

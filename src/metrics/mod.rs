@@ -1,0 +1,5 @@
+//! Measurements. Each says what it measures and over how many samples.
+
+pub mod colour;
+pub mod neighbours;
+pub mod tsne;

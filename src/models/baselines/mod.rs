@@ -1,0 +1,3 @@
+//! The models that the papers compare with.
+
+pub mod dcgan;

@@ -1,0 +1,9 @@
+//! Parameters, and layers on top of [`crate::ops`].
+
+pub mod blocks;
+pub mod conv;
+pub mod critic;
+pub mod guard;
+pub mod linear;
+pub mod norm;
+pub mod params;

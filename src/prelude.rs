@@ -1,0 +1,6 @@
+//! What a notebook needs, nothing else: `use tachie::prelude::*;`
+
+pub use crate::device::{Device, device};
+pub use crate::error::{Error, Result};
+pub use crate::rng::{Seed, seed};
+pub use candle_core::{DType, Tensor};

@@ -1,0 +1,3 @@
+//! Latents, attributes and paths between them.
+
+pub mod latent;

@@ -1,0 +1,4 @@
+//! Published weights, read without executing anything.
+
+pub mod npz;
+pub mod webdnn;
