@@ -1,1 +1,307 @@
-//! (being written)
+//! What a paper has to say for itself: its networks, its losses, its schedule, its preview.
+//!
+//! The trainer knows no paper, and a [`Gan`] knows nothing of run folders, optimizers or checkpoints.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use candle_core::{DType, Device, Tensor};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Plan, Position};
+use crate::data::batch::{Batch, Images};
+use crate::nn::params::{ParamStore, Scope, Training};
+use crate::rng::{Seed, Stream};
+use crate::{Error, Result};
+
+/// Who moves: the owner of a group of parameters that one optimizer trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Player {
+    /// Makes pictures.
+    Generator,
+    /// Tells made pictures from real ones (a critic counts as one).
+    Discriminator,
+    /// Maps pictures to latents.
+    Encoder,
+    /// Reads attributes off pictures.
+    Classifier,
+}
+
+impl Player {
+    /// First part of the names of this player's parameters, without the dot.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Player::Generator => "g",
+            Player::Discriminator => "d",
+            Player::Encoder => "e",
+            Player::Classifier => "c",
+        }
+    }
+
+    /// For people and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Player::Generator => "generator",
+            Player::Discriminator => "discriminator",
+            Player::Encoder => "encoder",
+            Player::Classifier => "classifier",
+        }
+    }
+}
+
+/// What a loss is told about the step it belongs to, and what the players of that step share.
+///
+/// A step moves the players of [`Plan::order`] once. When one player moves several times a step, the step has that
+/// many rounds, each with its own batch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Number of this step, counted from 1.
+    pub number: u64,
+    /// Number of this round within the step, counted from 0.
+    pub round: u32,
+    /// Real images shown before this round.
+    pub images: u64,
+    /// The seed of the run.
+    pub seed: Seed,
+    /// Stage, resolution, batch size and fade at this step.
+    pub position: Position,
+    movers: Vec<Player>,
+    shared: BTreeMap<String, Tensor>,
+}
+
+impl Step {
+    /// A step that stands by itself, for tests and for looking at a loss: stage 0, no fade, both usual players move.
+    pub fn new(number: u64, seed: Seed, position: Position) -> Step {
+        let movers = vec![Player::Discriminator, Player::Generator];
+        Step { number, round: 0, images: 0, seed, position, movers, shared: BTreeMap::new() }
+    }
+
+    pub(super) fn of_round(
+        number: u64,
+        round: u32,
+        images: u64,
+        seed: Seed,
+        position: Position,
+        movers: Vec<Player>,
+    ) -> Step {
+        Step { number, round, images, seed, position, movers, shared: BTreeMap::new() }
+    }
+
+    /// Random numbers for this round only: the stream `<name>/<step>` (from the second round on
+    /// `<name>/<step>/<round>`). Equal names give equal numbers, so draws with different purposes need different names.
+    pub fn stream(&self, name: &str) -> Stream {
+        match self.round {
+            0 => self.seed.stream(&format!("{name}/{}", self.number)),
+            round => self.seed.stream(&format!("{name}/{}/{round}", self.number)),
+        }
+    }
+
+    /// Whether `player` moves in this round. [`Gan::share`] needs no graph in rounds in which the generator rests.
+    pub fn moves(&self, player: Player) -> bool {
+        self.movers.contains(&player)
+    }
+
+    /// Keeps a tensor for the other players of this round.
+    pub fn put(&mut self, name: impl Into<String>, tensor: Tensor) {
+        self.shared.insert(name.into(), tensor);
+    }
+
+    /// What was [`put`](Step::put) under that name in this round; shares storage and graph.
+    pub fn get(&self, name: &str) -> Option<Tensor> {
+        self.shared.get(name).cloned()
+    }
+}
+
+/// One term of a loss.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// Short name (`adv`, `cls`, `gp`), the part after the slash in the history.
+    pub name: String,
+    /// The unweighted value, a scalar.
+    pub value: Tensor,
+    /// Its factor in the total.
+    pub weight: f64,
+}
+
+/// The named terms of one player's loss, in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    terms: Vec<Term>,
+}
+
+impl Losses {
+    /// No terms yet.
+    pub fn new() -> Losses {
+        Losses::default()
+    }
+
+    /// Adds `weight · value` to the loss. The history shows the unweighted value.
+    ///
+    /// # Errors
+    /// When `value` holds more than one number; when the name was used before or the weight is not finite.
+    pub fn add(&mut self, name: &str, value: &Tensor, weight: f64) -> Result<&mut Losses> {
+        if value.elem_count() != 1 {
+            return Err(Error::shape(format!("loss term {name}"), value.dims(), "a scalar"));
+        }
+        if !weight.is_finite() {
+            return Err(Error::invalid(
+                format!("weight of loss term {name}"),
+                weight.to_string(),
+                "a finite number",
+                "",
+            ));
+        }
+        if self.terms.iter().any(|term| term.name == name) {
+            return Err(Error::invalid("loss terms", format!("{name} twice"), "a name per term", ""));
+        }
+        self.terms.push(Term { name: name.to_string(), value: value.reshape(())?, weight });
+        Ok(self)
+    }
+
+    /// Adds a number to look at (an accuracy, a mean logit) that trains nothing.
+    ///
+    /// # Errors
+    /// As [`add`](Losses::add).
+    pub fn watch(&mut self, name: &str, value: &Tensor) -> Result<&mut Losses> {
+        self.add(name, &value.detach(), 0.0)
+    }
+
+    /// The terms, in order.
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// Σ weight · value, a scalar of shape `[]`, differentiable. Terms of weight 0 stay outside.
+    ///
+    /// # Errors
+    /// When there is no term with a weight.
+    pub fn total(&self) -> Result<Tensor> {
+        let mut total: Option<Tensor> = None;
+        for term in self.terms.iter().filter(|term| term.weight != 0.0) {
+            let weighted = (&term.value * term.weight)?;
+            total = Some(match total {
+                None => weighted,
+                Some(sum) => (sum + weighted)?,
+            });
+        }
+        total.ok_or_else(|| Error::invalid("loss", "no term with a weight", "at least one", "Call `add`."))
+    }
+
+    /// Names and unweighted values, as numbers.
+    ///
+    /// # Errors
+    /// When the device refuses to copy.
+    pub fn values(&self) -> Result<Vec<(String, f64)>> {
+        let number = |term: &Term| -> Result<f64> { Ok(term.value.to_dtype(DType::F64)?.to_scalar::<f64>()?) };
+        self.terms.iter().map(|term| Ok((term.name.clone(), number(term)?))).collect()
+    }
+}
+
+/// One adversarial model: its networks, its losses, its schedule.
+///
+/// The trainer builds one instance per player, each with only that player's parameters tracked
+/// (`Training::Prefix(player.prefix())`; the others are detached views of the same storage), and one on the running
+/// average of the weights, for previews. An instance therefore holds layers and settings, nothing that changes.
+pub trait Gan: Sized + Send + 'static {
+    /// Everything that decides what is trained and how, with the paper's numbers as one of its constructors.
+    type Config: Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq;
+
+    /// Name in the catalogue and on the command line (`make-girls`).
+    const NAME: &'static str;
+
+    /// Builds the networks: `Generator::new(config, &params.pp("g"))` and so on.
+    ///
+    /// # Errors
+    /// When the configuration cannot be built.
+    fn new(config: &Self::Config, params: &Scope) -> Result<Self>;
+
+    /// The schedule.
+    fn plan(config: &Self::Config) -> Plan;
+
+    /// The loss of `who` on this batch. Gradients reach the parameters of `who` only.
+    ///
+    /// # Errors
+    /// When the batch does not fit the networks.
+    fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses>;
+
+    /// Pictures that show the state of training, the same latents every time, batch norm in evaluation mode.
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    fn preview(&self, seed: Seed) -> Result<Images>;
+
+    /// Called once a round, before its first player moves, on the generator's instance: makes what several players
+    /// use (`step.put("fake", ..)`, one generator forward). The discriminator uses it detached; the generator's loss
+    /// uses it as it is and sees the discriminator that has moved meanwhile, since frozen views share storage.
+    ///
+    /// # Errors
+    /// When the batch does not fit the networks.
+    fn share(&self, batch: &Batch, step: &mut Step) -> Result<()> {
+        let _ = (batch, step);
+        Ok(())
+    }
+}
+
+/// The numbers of a model: the parameters that are trained and their running average. Clones share storage, so a
+/// model in a notebook sees what its trainer does.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// Parameters and buffers of all players.
+    pub params: ParamStore,
+    /// Exponential moving average of them.
+    pub average: ParamStore,
+}
+
+impl Networks {
+    /// Freshly initialised networks; the average starts as a copy.
+    ///
+    /// # Errors
+    /// When the configuration cannot be built or the device has no memory for it.
+    pub fn new<G: Gan>(config: &G::Config, seed: Seed, device: &Device) -> Result<Networks> {
+        let params = ParamStore::new(seed, device, DType::F32)?;
+        G::new(config, &params.view(Training::All))?;
+        let average = params.copy()?;
+        Ok(Networks { params, average })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(value: f32) -> Tensor {
+        Tensor::new(value, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn the_total_is_the_weighted_sum() {
+        let mut losses = Losses::new();
+        losses.add("adv", &scalar(2.0), 34.0).unwrap().add("cls", &scalar(3.0), 1.0).unwrap();
+        losses.watch("accuracy", &scalar(0.5)).unwrap();
+        assert_eq!(losses.total().unwrap().to_scalar::<f32>().unwrap(), 71.0);
+        let names: Vec<_> = losses.values().unwrap();
+        assert_eq!(names, [("adv".into(), 2.0), ("cls".into(), 3.0), ("accuracy".into(), 0.5)]);
+    }
+
+    #[test]
+    fn a_term_is_a_scalar_with_its_own_name_and_a_finite_weight() {
+        let mut losses = Losses::new();
+        assert!(losses.total().is_err());
+        let vector = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+        assert!(losses.add("adv", &vector, 1.0).unwrap_err().to_string().contains("loss term adv"));
+        losses.add("adv", &scalar(1.0), 1.0).unwrap();
+        assert!(losses.add("adv", &scalar(1.0), 1.0).is_err());
+        assert!(losses.add("gp", &scalar(1.0), f64::NAN).is_err());
+    }
+
+    #[test]
+    fn rounds_of_a_step_draw_different_numbers() {
+        let mut step = Step::new(3, Seed(1), Position::default());
+        let first = step.stream("z").u64();
+        assert_eq!(first, Seed(1).stream("z/3").u64());
+        step.round = 1;
+        assert_ne!(first, step.stream("z").u64());
+    }
+}
