@@ -1,1 +1,421 @@
-//! (being written)
+//! Pictures with labels, in splits.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use image::RgbImage;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::batch::Images;
+use super::report::Report;
+use super::tags::{Labels, TagSet};
+use crate::rng::Seed;
+use crate::{Error, Result};
+
+/// Where pictures come from: a folder, a packed store, a renderer.
+pub trait Source: Send + Sync {
+    /// Number of pictures.
+    fn len(&self) -> usize;
+
+    /// Whether there are no pictures.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The vocabulary of the labels; empty for pictures without labels.
+    fn tags(&self) -> &TagSet;
+
+    /// Picture `i` of `0..len()`, a square of [`size`](Source::size) pixels.
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
+    fn image(&self, i: usize) -> Result<RgbImage>;
+
+    /// The labels of picture `i`, one value per tag; 0 is off, 1 is on.
+    fn labels(&self, i: usize) -> Vec<f32>;
+
+    /// A short name for titles.
+    fn name(&self) -> String;
+
+    /// A text that differs whenever pictures or labels differ. Run folders use it to refuse to resume on other data.
+    fn fingerprint(&self) -> String;
+
+    /// Side of the pictures in pixels.
+    fn size(&self) -> u32;
+
+    /// What names picture `i` wherever the data set is stored: its file name, below the folder of the data set.
+    fn key(&self, i: usize) -> String {
+        format!("{i:08}")
+    }
+
+    /// The split that the data set itself prescribes for picture `i`.
+    fn split(&self, i: usize) -> Option<Split> {
+        let _ = i;
+        None
+    }
+
+    /// What was found wrong when the source was opened.
+    fn report(&self) -> Report {
+        Report { used: self.len(), ..Report::default() }
+    }
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// For training.
+    Train,
+    /// For choosing settings.
+    Validation,
+    /// For the final numbers.
+    Test,
+}
+
+/// How a data set is divided where it does not say so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Splits {
+    /// Share of validation pictures, in [0, 1].
+    pub validation: f64,
+    /// Share of test pictures, in [0, 1].
+    pub test: f64,
+    /// The seed of the division.
+    pub seed: u64,
+}
+
+impl Default for Splits {
+    /// 5 % validation, 5 % test, seed 0.
+    fn default() -> Self {
+        Splits { validation: 0.05, test: 0.05, seed: 0 }
+    }
+}
+
+/// Pictures with labels. Cloning is cheap: all copies share one source.
+#[derive(Clone)]
+pub struct Dataset {
+    shared: Arc<Shared>,
+    /// `None` is every picture of the source.
+    chosen: Option<Arc<Vec<usize>>>,
+    part: String,
+}
+
+struct Shared {
+    source: Box<dyn Source>,
+    splits: Splits,
+    assigned: OnceLock<Vec<Split>>,
+}
+
+/// How many pictures of a data set carry each tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagTable {
+    /// Number of pictures counted.
+    pub pictures: usize,
+    /// Every tag in label order: name, sum of its values (the number of pictures for on/off tags), share of the pictures.
+    pub rows: Vec<TagCount>,
+}
+
+/// One row of a [`TagTable`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagCount {
+    /// The tag.
+    pub name: String,
+    /// Pictures on which it is on (value of at least one half).
+    pub count: usize,
+    /// `count` as a share of all pictures, in [0, 1].
+    pub share: f64,
+}
+
+impl Dataset {
+    /// A data set of all pictures of a source, with the default [`Splits`].
+    pub fn from_source(source: impl Source + 'static) -> Dataset {
+        Dataset::new(Box::new(source), Splits::default())
+    }
+
+    pub(super) fn new(source: Box<dyn Source>, splits: Splits) -> Dataset {
+        let shared = Shared { source, splits, assigned: OnceLock::new() };
+        Dataset { shared: Arc::new(shared), chosen: None, part: String::new() }
+    }
+
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.chosen.as_ref().map_or_else(|| self.shared.source.len(), |chosen| chosen.len())
+    }
+
+    /// Whether there are no pictures.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Side of the pictures in pixels.
+    pub fn size(&self) -> u32 {
+        self.shared.source.size()
+    }
+
+    /// The vocabulary of the labels.
+    pub fn tags(&self) -> &TagSet {
+        self.shared.source.tags()
+    }
+
+    /// A short name for titles, with the part ("getchu-faces, train").
+    pub fn name(&self) -> String {
+        format!("{}{}", self.shared.source.name(), self.part)
+    }
+
+    /// Picture `i`, 8-bit RGB, [`size`](Dataset::size) pixels square.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len), or the picture cannot be read or made.
+    pub fn image(&self, i: usize) -> Result<RgbImage> {
+        self.shared.source.image(self.position(i)?)
+    }
+
+    /// The first `n` pictures with their labels as captions.
+    ///
+    /// # Errors
+    /// When a picture cannot be read or made, or the data set is empty.
+    pub fn images(&self, n: usize) -> Result<Images> {
+        let n = n.min(self.len());
+        let pictures = (0..n).into_par_iter().map(|i| self.image(i)).collect::<Result<Vec<_>>>()?;
+        let captions = (0..n).map(|i| Ok(self.labels(i)?.to_string())).collect::<Result<Vec<_>>>()?;
+        Images::from_rgb(&pictures)?.with_captions(captions)
+    }
+
+    /// The labels of picture `i`.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len).
+    pub fn labels(&self, i: usize) -> Result<Labels> {
+        self.tags().labels_from(self.shared.source.labels(self.position(i)?))
+    }
+
+    /// What names picture `i`: its file name, or its number for pictures that are made.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len).
+    pub fn key(&self, i: usize) -> Result<String> {
+        Ok(self.shared.source.key(self.position(i)?))
+    }
+
+    /// The pictures for training.
+    pub fn train(&self) -> Dataset {
+        self.part(Split::Train, "train")
+    }
+
+    /// The pictures for choosing settings.
+    pub fn validation(&self) -> Dataset {
+        self.part(Split::Validation, "validation")
+    }
+
+    /// The pictures for the final numbers.
+    pub fn test(&self) -> Dataset {
+        self.part(Split::Test, "test")
+    }
+
+    /// The same pictures, divided differently. A split that the data set itself prescribes stays.
+    ///
+    /// # Errors
+    /// When a share is not in [0, 1], or both together are above 1.
+    pub fn with_splits(self, splits: Splits) -> Result<Dataset> {
+        splits.check()?;
+        let source = Box::new(View { dataset: self.clone() });
+        Ok(Dataset::new(source, splits))
+    }
+
+    /// The first `n` pictures (all of them when there are fewer).
+    pub fn take(&self, n: usize) -> Dataset {
+        let chosen = (0..n.min(self.len())).filter_map(|i| self.position(i).ok()).collect();
+        Dataset { chosen: Some(Arc::new(chosen)), ..self.clone() }
+    }
+
+    /// The pictures at these positions, in this order.
+    ///
+    /// # Errors
+    /// When a position is not below [`len`](Dataset::len).
+    pub fn subset(&self, positions: &[usize]) -> Result<Dataset> {
+        let chosen = positions.iter().map(|i| self.position(*i)).collect::<Result<Vec<_>>>()?;
+        Ok(Dataset { chosen: Some(Arc::new(chosen)), part: format!("{}, subset", self.part), ..self.clone() })
+    }
+
+    /// The pictures on which this tag is on (value of at least one half).
+    ///
+    /// # Errors
+    /// When there is no such tag.
+    pub fn having(&self, tag: impl AsRef<str>) -> Result<Dataset> {
+        let id = self.tags().id(tag.as_ref())?;
+        let on = |i: &usize| self.shared.source.labels(*i).get(id).is_some_and(|value| *value >= 0.5);
+        let chosen = self.positions().filter(on).collect();
+        let part = format!("{}, {}", self.part, self.tags().names()[id]);
+        Ok(Dataset { chosen: Some(Arc::new(chosen)), part, ..self.clone() })
+    }
+
+    /// How many pictures carry each tag.
+    pub fn tag_table(&self) -> TagTable {
+        let mut counts = vec![0; self.tags().len()];
+        for i in self.positions() {
+            let labels = self.shared.source.labels(i);
+            counts.iter_mut().zip(labels).for_each(|(count, value)| *count += usize::from(value >= 0.5));
+        }
+        let pictures = self.len();
+        let row = |(name, count): (&str, usize)| TagCount {
+            name: name.to_string(),
+            count,
+            share: if pictures == 0 { 0.0 } else { count as f64 / pictures as f64 },
+        };
+        TagTable { pictures, rows: self.tags().names().into_iter().zip(counts).map(row).collect() }
+    }
+
+    /// What was found wrong with the files, and what was done about it.
+    pub fn report(&self) -> Report {
+        self.shared.source.report()
+    }
+
+    /// A text that differs whenever pictures, labels or their order differ: 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 data set");
+        hasher.update(self.shared.source.fingerprint().as_bytes());
+        if let Some(chosen) = &self.chosen {
+            chosen.iter().for_each(|i| drop(hasher.update(&(*i as u64).to_le_bytes())));
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The split of picture `i`, where the data set itself prescribes one.
+    pub(super) fn prescribed(&self, i: usize) -> Option<Split> {
+        self.shared.source.split(self.position(i).ok()?)
+    }
+
+    fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).filter_map(|i| self.position(i).ok())
+    }
+
+    fn position(&self, i: usize) -> Result<usize> {
+        let position = match &self.chosen {
+            Some(chosen) => chosen.get(i).copied(),
+            None => (i < self.shared.source.len()).then_some(i),
+        };
+        position.ok_or_else(|| {
+            let expected = format!("a number below {}", self.len());
+            Error::invalid(format!("picture of {}", self.name()), i.to_string(), expected, "")
+        })
+    }
+
+    fn part(&self, split: Split, name: &str) -> Dataset {
+        let assigned = self.shared.assigned.get_or_init(|| assign(self.shared.source.as_ref(), &self.shared.splits));
+        let chosen = self.positions().filter(|i| assigned[*i] == split).collect();
+        Dataset { chosen: Some(Arc::new(chosen)), part: format!("{}, {name}", self.part), ..self.clone() }
+    }
+}
+
+impl Splits {
+    /// Refuses shares that cannot be.
+    ///
+    /// # Errors
+    /// When a share is not in [0, 1], or both together are above 1.
+    pub fn check(&self) -> Result<()> {
+        let shares = [self.validation, self.test, self.validation + self.test];
+        if shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return Ok(());
+        }
+        let found = format!("validation {} and test {}", self.validation, self.test);
+        Err(Error::invalid("splits", found, "shares in [0, 1], together at most 1", "The rest is for training."))
+    }
+}
+
+/// The split of every picture. The order of the files does not matter: pictures are ranked by a hash of seed and key,
+/// the first ranks are test pictures, the next ones validation pictures.
+fn assign(source: &dyn Source, splits: &Splits) -> Vec<Split> {
+    let seed = Seed(splits.seed);
+    let mut assigned: Vec<Option<Split>> = (0..source.len()).map(|i| source.split(i)).collect();
+    let open: Vec<usize> = (0..source.len()).filter(|i| assigned[*i].is_none()).collect();
+    let mut ranked: Vec<(u64, String, usize)> = open
+        .par_iter()
+        .map(|&i| {
+            let key = source.key(i);
+            (seed.stream(&format!("split/{key}")).u64(), key, i)
+        })
+        .collect();
+    ranked.sort_unstable();
+    let share = |share: f64| (share * ranked.len() as f64).round() as usize;
+    let (test, validation) = (share(splits.test), share(splits.validation));
+    for (rank, (_, _, i)) in ranked.iter().enumerate() {
+        assigned[*i] = Some(match rank {
+            rank if rank < test => Split::Test,
+            rank if rank < test + validation => Split::Validation,
+            _ => Split::Train,
+        });
+    }
+    assigned.into_iter().map(|split| split.unwrap_or(Split::Train)).collect()
+}
+
+/// A chosen part of a data set as a source of its own.
+struct View {
+    dataset: Dataset,
+}
+
+impl View {
+    fn source(&self) -> &dyn Source {
+        self.dataset.shared.source.as_ref()
+    }
+
+    fn at(&self, i: usize) -> usize {
+        self.dataset.chosen.as_ref().map_or(i, |chosen| chosen[i])
+    }
+}
+
+impl Source for View {
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+    fn tags(&self) -> &TagSet {
+        self.dataset.tags()
+    }
+    fn image(&self, i: usize) -> Result<RgbImage> {
+        self.dataset.image(i)
+    }
+    fn labels(&self, i: usize) -> Vec<f32> {
+        self.source().labels(self.at(i))
+    }
+    fn name(&self) -> String {
+        self.dataset.name()
+    }
+    fn fingerprint(&self) -> String {
+        self.dataset.fingerprint()
+    }
+    fn size(&self) -> u32 {
+        self.dataset.size()
+    }
+    fn key(&self, i: usize) -> String {
+        self.source().key(self.at(i))
+    }
+    fn split(&self, i: usize) -> Option<Split> {
+        self.source().split(self.at(i))
+    }
+    fn report(&self) -> Report {
+        self.dataset.report()
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (size, tags) = (self.size(), self.tags().len());
+        write!(f, "{}: {} pictures of {size}×{size}, {tags} tags", self.name(), self.len())
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for TagTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pictures", self.pictures)?;
+        for row in &self.rows {
+            write!(f, "\n{:>8} {:>6.2} %  {}", row.count, 100.0 * row.share, row.name)?;
+        }
+        Ok(())
+    }
+}

@@ -7,5 +7,10 @@ pub mod import;
 pub mod loader;
 pub mod manifest;
 pub mod prepare;
+pub mod report;
 pub mod store;
 pub mod tags;
+
+pub use batch::{Batch, Images};
+pub use dataset::{Dataset, Source};
+pub use tags::{Labels, TagSampler, TagSet, tags};
