@@ -276,7 +276,9 @@ impl Dataset {
         let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 data set");
         hasher.update(self.shared.source.fingerprint().as_bytes());
         if let Some(chosen) = &self.chosen {
-            chosen.iter().for_each(|i| drop(hasher.update(&(*i as u64).to_le_bytes())));
+            for i in chosen.iter() {
+                hasher.update(&(*i as u64).to_le_bytes());
+            }
         }
         hasher.finalize().to_hex().to_string()
     }
