@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn every_picture_of_the_paper_has_one_colour_of_each_kind() {
-        let sum = |range: std::ops::Range<usize>| MAKE_GIRLS_TAGS[range].iter().filter_map(|tag| tag.images).sum();
+        let sum =
+            |range: std::ops::Range<usize>| MAKE_GIRLS_TAGS[range].iter().filter_map(|tag| tag.images).sum::<u32>();
         assert_eq!([sum(HAIR_COLOUR), sum(EYE_COLOUR)], [MAKE_GIRLS_IMAGES; 2]);
     }
 }
