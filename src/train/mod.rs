@@ -2,12 +2,10 @@
 
 pub mod checkpoint;
 pub mod ema;
-pub mod gan;
 pub mod guard;
 pub mod handle;
 pub mod history;
 pub mod lock;
 pub mod optim;
-pub mod plan;
 pub mod tensorboard;
 pub mod trainer;
