@@ -99,7 +99,7 @@ pub enum Error {
     },
     /// Two copies of this library met in one process.
     #[error(
-        "two copies of tachie are loaded in this process: gradients would mix up between cells. In a notebook depend on notebooks/kernel only (`:dep tachie = {{ package = \"tachie-kernel\", path = \"kernel\" }}`) and take candle, polars and plotters from `tachie::`; then restart the kernel."
+        "two copies of tachie are loaded in this process: gradients would mix up between cells. In a notebook depend on notebooks/kernel only (`:dep tachie = {{ path = \"kernel\" }}`) and take candle, polars and plotters from `tachie::`; then restart the kernel."
     )]
     LoadedTwice,
     /// candle refused an operation.

@@ -1,1 +1,3 @@
-pub use tachie::*;
+//! The library, as one dylib for the cells of a notebook.
+
+pub use library::*;

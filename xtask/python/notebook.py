@@ -1,0 +1,134 @@
+"""Executes notebooks through the Rust kernel, writes them and their pages, and fails loudly.
+
+The kernel answers "ok" to a cell that panicked or whose `?` returned an error; only stderr shows it. So any text on
+stderr fails the run, as does an error message, the kernel's death or a cell that exceeds its time.
+A cell tagged `may-fail` is exempt.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def complaint(cell):
+    """What went wrong in an executed cell, or None."""
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            return "\n".join([output.evalue, *output.traceback])
+        if output.output_type == "stream" and output.name == "stderr" and output.text.strip():
+            return "on stderr: " + output.text
+    return None
+
+
+def shown(cell):
+    """The kinds of output of a cell, for the progress line."""
+    kinds = []
+    for output in cell.get("outputs", []):
+        kinds += sorted(output.data) if "data" in output else [output.get("name", output.output_type)]
+    return ", ".join(dict.fromkeys(kinds))
+
+
+class Run:
+    """One notebook: executes it, prints a line per cell, stops at the first cell that fails."""
+
+    def __init__(self, path, kernel, timeout):
+        self.path = path
+        self.notebook = nbformat.read(path, as_version=4)
+        self.failure = None
+        self.number = 0
+        self.seconds = []
+        self.client = NotebookClient(
+            self.notebook,
+            kernel_name=kernel,
+            timeout=timeout,
+            startup_timeout=300,
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_execute=self.begin,
+            on_cell_executed=self.end,
+        )
+
+    def begin(self, cell, cell_index):
+        self.started = time.monotonic()
+
+    def end(self, cell, cell_index, execute_reply):
+        self.number += 1
+        seconds = time.monotonic() - self.started
+        self.seconds.append(seconds)
+        print(f"      cell {self.number:2}: {seconds:6.2f} s  {shown(cell)}")
+
+    def source(self):
+        """The cells to execute, without outputs of an earlier run."""
+        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        for cell in cells:
+            cell.outputs, cell.execution_count = [], None
+        return cells
+
+    def execute(self):
+        cells = self.source()
+        started = time.monotonic()
+        try:
+            with self.client.setup_kernel():
+                print(f"      kernel ready: {time.monotonic() - started:.2f} s")
+                for index, cell in enumerate(self.notebook.cells):
+                    if cell.cell_type != "code":
+                        continue
+                    self.cell(index, cell)
+                    if self.failure:
+                        break
+        except (DeadKernelError, RuntimeError) as error:
+            self.failure = self.failure or f"cell {self.number + 1} of {len(cells)}: the kernel died: {error}"
+        return self.failure
+
+    def cell(self, index, cell):
+        exempt = "may-fail" in cell.metadata.get("tags", [])
+        try:
+            self.client.execute_cell(cell, index)
+        except CellExecutionError:
+            pass  # `complaint` finds its text in the outputs
+        except CellTimeoutError:
+            self.failure = f"cell {self.number + 1}: not finished after {self.client.timeout} s:\n{cell.source}"
+            return
+        text = complaint(cell)
+        if text and not exempt:
+            self.failure = f"cell {self.number}:\n{cell.source}\n--- {COLOURS.sub('', text).strip()[:4000]}"
+
+    def write(self, folder):
+        nbformat.write(self.notebook, folder / self.path.name)
+        page, _ = HTMLExporter().from_notebook_node(self.notebook, resources={"metadata": {"name": self.path.stem}})
+        (folder / self.path.with_suffix(".html").name).write_text(page, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--timeout", type=int, default=int(os.environ.get("TACHIE_CELL_SECONDS", "1800")))
+    args = parser.parse_args()
+    failed = 0
+    for path in args.notebooks:
+        print(f"      {path.name}")
+        run = Run(path.resolve(), args.kernel, args.timeout)
+        started = time.monotonic()
+        failure = run.execute()
+        run.write(args.out)
+        print(f"      {path.name}: {run.number} cells, {time.monotonic() - started:.1f} s")
+        if failure:
+            failed += 1
+            print(f"error: {path.name}, {failure}", file=sys.stderr)
+    print(f"      notebooks: {len(args.notebooks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
