@@ -3,5 +3,10 @@
 pub mod bundle;
 pub mod embed;
 pub mod grid;
+mod number;
 pub mod plot;
+mod render;
+mod save;
+mod scene;
 pub mod table;
+pub mod text;

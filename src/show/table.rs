@@ -1,1 +1,454 @@
-//! (being written)
+//! Tables of numbers: shown as HTML, saved as CSV, Markdown or LaTeX.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use polars::prelude::{AnyValue, Column, CsvWriter, DataFrame, NamedFrom, SerWriter, Series};
+
+use super::bundle::{Bundle, Show, displayable, escape};
+use super::{number, save};
+use crate::{Error, Result};
+
+/// Rows that are shown; files hold all of them.
+const SHOWN: usize = 60;
+
+/// Which value of a column is the best one, to be set in bold type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Best {
+    /// The smallest (FID, LPIPS, a loss).
+    Lowest,
+    /// The largest (precision, SSIM).
+    Highest,
+}
+
+/// A polars [`DataFrame`] with what a reader needs besides the numbers: digits, a caption and notes.
+#[derive(Clone)]
+pub struct Table {
+    frame: DataFrame,
+    digits: BTreeMap<String, usize>,
+    best: BTreeMap<String, Best>,
+    caption: String,
+    notes: Vec<String>,
+}
+
+/// Makes a [`Table`], column by column.
+#[derive(Clone)]
+pub struct TableBuilder {
+    columns: Vec<Column>,
+    digits: BTreeMap<String, usize>,
+    best: BTreeMap<String, Best>,
+    caption: String,
+    notes: Vec<String>,
+}
+
+impl Table {
+    /// An empty builder.
+    pub fn builder() -> TableBuilder {
+        let (digits, best) = (BTreeMap::new(), BTreeMap::new());
+        TableBuilder { columns: Vec::new(), digits, best, caption: String::new(), notes: Vec::new() }
+    }
+
+    /// A table of an existing frame; digits are chosen from the values.
+    pub fn from_frame(frame: DataFrame) -> Self {
+        let (digits, best) = (BTreeMap::new(), BTreeMap::new());
+        Table { frame, digits, best, caption: String::new(), notes: Vec::new() }
+    }
+
+    /// The polars frame with the unrounded values. Cloning it copies no data.
+    pub fn frame(&self) -> DataFrame {
+        self.frame.clone()
+    }
+
+    /// Number of rows.
+    pub fn height(&self) -> usize {
+        self.frame.height()
+    }
+
+    /// Another caption.
+    pub fn caption(self, caption: impl Into<String>) -> Self {
+        Table { caption: caption.into(), ..self }
+    }
+
+    /// A further line below the table.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The table as CSV: a header line and the unrounded values. Caption and notes are left out.
+    ///
+    /// # Errors
+    /// When polars cannot write a column (nested types).
+    pub fn csv(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        let written = CsvWriter::new(&mut bytes).finish(&mut self.frame.clone());
+        written.map_err(|e| Error::invalid("table as CSV", e.to_string(), "columns of text and numbers", ""))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The table as Markdown (the pipe tables of GitHub and Jupyter).
+    pub fn md(&self) -> String {
+        let text = |text: &str| {
+            let special = ['\\', '|', '*', '_', '`', '<', '>', '[', ']', '$', '~', '#', '&'];
+            let mut out = String::with_capacity(text.len());
+            for c in text.chars() {
+                if special.contains(&c) {
+                    out.push('\\');
+                }
+                out.push(if c.is_control() { ' ' } else { c });
+            }
+            out
+        };
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let columns = self.formatted();
+        let mut out = String::new();
+        if !self.caption.is_empty() {
+            out.push_str(&format!("**{}**\n\n", text(&self.caption)));
+        }
+        out.push_str(&line(columns.iter().map(|column| text(&column.name)).collect()));
+        let rule = |column: &Formatted| (if column.numeric { "---:" } else { "---" }).to_string();
+        out.push_str(&line(columns.iter().map(rule).collect()));
+        for row in 0..self.height() {
+            let cell = |column: &Formatted| {
+                let value = text(&column.cells[row]);
+                if column.bold[row] { format!("**{value}**") } else { value }
+            };
+            out.push_str(&line(columns.iter().map(cell).collect()));
+        }
+        for note in &self.notes {
+            out.push_str(&format!("\n{}\n", text(note)));
+        }
+        out
+    }
+
+    /// The table as a LaTeX `table` with the rules of the `booktabs` package.
+    pub fn tex(&self) -> String {
+        let columns = self.formatted();
+        let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+        let align: String = columns.iter().map(|column| if column.numeric { 'r' } else { 'l' }).collect();
+        let mut out = String::from("% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
+        if !self.caption.is_empty() {
+            out.push_str(&format!("\\caption{{{}}}\n", tex(&self.caption)));
+        }
+        out.push_str(&format!("\\begin{{tabular}}{{{align}}}\n\\toprule\n"));
+        out.push_str(&line(columns.iter().map(|column| tex(&column.name)).collect()));
+        out.push_str("\\midrule\n");
+        for row in 0..self.height() {
+            let cell = |column: &Formatted| {
+                let value = tex(&column.cells[row]);
+                if column.bold[row] { format!("\\textbf{{{value}}}") } else { value }
+            };
+            out.push_str(&line(columns.iter().map(cell).collect()));
+        }
+        out.push_str("\\bottomrule\n\\end{tabular}\n");
+        for note in &self.notes {
+            out.push_str(&format!("\\par\\smallskip\\footnotesize {}\n", tex(note)));
+        }
+        out.push_str("\\end{table}\n");
+        out
+    }
+
+    /// The table as an HTML fragment. Colours are left to the page, so that dark themes stay readable.
+    pub fn html(&self) -> String {
+        let columns = self.formatted();
+        let align = |column: &Formatted| if column.numeric { "right" } else { "left" };
+        let edge = "padding:0.25em 0.8em";
+        let mut out = String::from("<table style=\"border-collapse:collapse;font-variant-numeric:tabular-nums\">");
+        if !self.caption.is_empty() {
+            let style = "caption-side:top;text-align:left;font-weight:bold;padding:0.3em 0.8em;color:inherit";
+            out.push_str(&format!("<caption style=\"{style}\">{}</caption>", escape(&self.caption)));
+        }
+        out.push_str("<thead><tr style=\"border-bottom:1px solid currentColor\">");
+        for column in &columns {
+            let style = format!("text-align:{};{edge}", align(column));
+            out.push_str(&format!("<th style=\"{style}\">{}</th>", escape(&column.name)));
+        }
+        out.push_str("</tr></thead><tbody>");
+        for row in 0..self.height().min(SHOWN) {
+            out.push_str("<tr>");
+            for column in &columns {
+                let value = escape(&column.cells[row]);
+                let value = if column.bold[row] { format!("<b>{value}</b>") } else { value };
+                out.push_str(&format!("<td style=\"text-align:{};{edge}\">{value}</td>", align(column)));
+            }
+            out.push_str("</tr>");
+        }
+        out.push_str("</tbody></table>");
+        for note in self.footer() {
+            out.push_str(&format!("<div style=\"font-size:85%;opacity:0.8;{edge}\">{}</div>", escape(&note)));
+        }
+        out
+    }
+
+    /// Lines below the table as it is shown.
+    fn footer(&self) -> Vec<String> {
+        let height = self.height();
+        let cut = format!("first {SHOWN} of {} rows; save() writes all of them", number::grouped(height as u64));
+        let empty = "no rows".to_string();
+        let state = if height > SHOWN { Some(cut) } else { (height == 0).then_some(empty) };
+        state.into_iter().chain(self.notes.iter().cloned()).collect()
+    }
+
+    /// The table for a terminal: columns aligned by characters.
+    fn plain(&self) -> String {
+        let columns = self.formatted();
+        let mut out = if self.caption.is_empty() { String::new() } else { format!("{}\n", self.caption) };
+        let rows = self.height().min(SHOWN);
+        let wide = |column: &Formatted| {
+            let cells = column.cells.iter().take(rows).map(|cell| cell.chars().count());
+            cells.chain([column.name.chars().count()]).max().unwrap_or(0)
+        };
+        let pad = |column: &Formatted, text: &str| {
+            let width = wide(column);
+            if column.numeric { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        };
+        let mut line = |cells: Vec<String>| {
+            out.push_str(cells.join("  ").trim_end());
+            out.push('\n');
+        };
+        line(columns.iter().map(|column| pad(column, &column.name)).collect());
+        for row in 0..rows {
+            line(columns.iter().map(|column| pad(column, &column.cells[row])).collect());
+        }
+        for note in self.footer() {
+            line(vec![note]);
+        }
+        out.trim_end().to_string()
+    }
+
+    /// Writes the table; the extension `.csv`, `.md`, `.tex` or `.html` says the format.
+    ///
+    /// # Errors
+    /// For another extension, or when the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let text = match save::extension(path, &["csv", "md", "tex", "html"])? {
+            "csv" => self.csv()?,
+            "md" => self.md(),
+            "tex" => self.tex(),
+            _ => self.html(),
+        };
+        save::write(path, text.as_bytes())
+    }
+
+    fn formatted(&self) -> Vec<Formatted> {
+        let column = |column: &Column| {
+            let name = column.name().to_string();
+            let digits = self.digits.get(&name).copied();
+            Formatted::new(column, digits, self.best.get(&name).copied())
+        };
+        self.frame.columns().iter().map(column).collect()
+    }
+}
+
+/// A column as text.
+struct Formatted {
+    name: String,
+    numeric: bool,
+    cells: Vec<String>,
+    bold: Vec<bool>,
+}
+
+impl Formatted {
+    fn new(column: &Column, digits: Option<usize>, best: Option<Best>) -> Self {
+        let values: Vec<AnyValue> = (0..column.len()).map(|i| column.get(i).unwrap_or(AnyValue::Null)).collect();
+        let numbers: Vec<Option<f64>> = values.iter().map(float).collect();
+        let style = Style::of(digits, &numbers);
+        let cells = values.iter().map(|value| cell(value, &style)).collect();
+        let finite = numbers.iter().flatten().copied().filter(|v| v.is_finite());
+        let winner = match best {
+            Some(Best::Lowest) => finite.min_by(f64::total_cmp),
+            Some(Best::Highest) => finite.max_by(f64::total_cmp),
+            None => None,
+        };
+        // Rounded alike is as good: the reader sees the same number.
+        let winner = winner.map(|value| style.text(value));
+        let cells: Vec<String> = cells;
+        let bold = cells.iter().map(|cell| winner.as_ref() == Some(cell)).collect();
+        let numeric = matches!(column.dtype(), dtype if dtype.is_primitive_numeric());
+        Formatted { name: column.name().to_string(), numeric, cells, bold }
+    }
+}
+
+/// How the floating-point numbers of a column are written: all with the same number of digits.
+enum Style {
+    Decimals(usize),
+    Scientific,
+}
+
+impl Style {
+    /// Four significant digits of the largest value unless `digits` behind the point are asked for.
+    fn of(digits: Option<usize>, numbers: &[Option<f64>]) -> Self {
+        if let Some(digits) = digits {
+            return Style::Decimals(digits);
+        }
+        let finite = || numbers.iter().flatten().copied().filter(|v| v.is_finite());
+        let largest = finite().map(f64::abs).fold(0.0, f64::max);
+        if largest > 0.0 && !(1e-4..1e15).contains(&largest) {
+            Style::Scientific
+        } else if finite().all(|v| v.fract() == 0.0) {
+            Style::Decimals(0)
+        } else {
+            let magnitude = largest.log10().floor() as i32;
+            Style::Decimals((3 - magnitude).clamp(0, 7) as usize)
+        }
+    }
+
+    fn text(&self, value: f64) -> String {
+        match self {
+            Style::Decimals(digits) => number::decimal(value, *digits),
+            Style::Scientific => number::scientific(value, 3),
+        }
+    }
+}
+
+fn float(value: &AnyValue) -> Option<f64> {
+    match value {
+        AnyValue::Float64(v) => Some(*v),
+        AnyValue::Float32(v) => Some(f64::from(*v)),
+        value if value.is_integer() => value.extract::<f64>(),
+        _ => None,
+    }
+}
+
+fn cell(value: &AnyValue, style: &Style) -> String {
+    match value {
+        AnyValue::Null => "–".to_string(),
+        AnyValue::Float64(v) => style.text(*v),
+        AnyValue::Float32(v) => style.text(f64::from(*v)),
+        AnyValue::String(text) => text.to_string(),
+        AnyValue::StringOwned(text) => text.to_string(),
+        value if value.is_integer() => match value.extract::<i128>() {
+            Some(v) if v < 0 => format!("−{}", number::group(&v.unsigned_abs().to_string())),
+            Some(v) => number::group(&v.to_string()),
+            None => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn tex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '\\' => out.push_str("\\textbackslash{}"),
+            '<' => out.push_str("\\textless{}"),
+            '>' => out.push_str("\\textgreater{}"),
+            '−' => out.push_str("$-$"),
+            '–' => out.push_str("--"),
+            '∞' => out.push_str("$\\infty$"),
+            '×' => out.push_str("$\\times$"),
+            '±' => out.push_str("$\\pm$"),
+            c if c.is_control() => out.push(' '),
+            c => match "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|raised| raised == c) {
+                Some(digit) => out.push_str(&format!("$^{{{digit}}}$")),
+                None if c == '⁻' => out.push_str("$^{-}$"),
+                None => out.push(c),
+            },
+        }
+    }
+    out
+}
+
+impl TableBuilder {
+    /// A column of text, aligned left.
+    pub fn text<S: Into<String>>(self, name: impl Into<String>, values: impl IntoIterator<Item = S>) -> Self {
+        let values: Vec<String> = values.into_iter().map(Into::into).collect();
+        self.column(Series::new(name.into().into(), values))
+    }
+
+    /// A column of numbers, aligned right; NaN shows as `–`.
+    pub fn numbers<V: Into<f64>>(self, name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+        let values: Vec<f64> = values.into_iter().map(Into::into).collect();
+        self.column(Series::new(name.into().into(), values))
+    }
+
+    /// A column of whole numbers, aligned right, thousands separated.
+    pub fn integers<V: TryInto<i64>>(self, name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+        // None beyond ±9.2·10¹⁸; shown as a missing value.
+        let values: Vec<Option<i64>> = values.into_iter().map(|v| v.try_into().ok()).collect();
+        self.column(Series::new(name.into().into(), values))
+    }
+
+    fn column(mut self, series: Series) -> Self {
+        self.columns.push(series.into());
+        self
+    }
+
+    /// Digits behind the decimal point of that column.
+    pub fn digits(mut self, column: impl Into<String>, digits: usize) -> Self {
+        self.digits.insert(column.into(), digits);
+        self
+    }
+
+    /// Sets the best value of that column in bold type.
+    pub fn best(mut self, column: impl Into<String>, best: Best) -> Self {
+        self.best.insert(column.into(), best);
+        self
+    }
+
+    /// What the table shows; stands above it.
+    pub fn caption(self, caption: impl Into<String>) -> Self {
+        TableBuilder { caption: caption.into(), ..self }
+    }
+
+    /// A line below the table (number of samples, weights hash, source).
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// When columns differ in length, share a name, or digits are asked for a column that does not exist.
+    pub fn build(self) -> Result<Table> {
+        let height = self.columns.first().map_or(0, Column::len);
+        let lengths =
+            || self.columns.iter().map(|c| format!("{}: {}", c.name(), c.len())).collect::<Vec<_>>().join(", ");
+        if self.columns.iter().any(|column| column.len() != height) {
+            return Err(Error::invalid("rows of a table", lengths(), "as many in each column", ""));
+        }
+        for (i, column) in self.columns.iter().enumerate() {
+            if self.columns[..i].iter().any(|other| other.name() == column.name()) {
+                let name = column.name().to_string();
+                return Err(Error::invalid("columns of a table", format!("{name:?} twice"), "each name once", ""));
+            }
+        }
+        for name in self.digits.keys().chain(self.best.keys()) {
+            if !self.columns.iter().any(|column| column.name() == name.as_str()) {
+                return Err(Error::invalid("column of a table", format!("{name:?}"), lengths(), "Is it spelt right?"));
+            }
+        }
+        let frame = DataFrame::new(height, self.columns)
+            .map_err(|e| Error::invalid("columns of a table", e.to_string(), "columns of one length", ""))?;
+        Ok(Table { frame, digits: self.digits, best: self.best, caption: self.caption, notes: self.notes })
+    }
+}
+
+impl Show for Table {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::plain(self.plain()).with_html(self.html()))
+    }
+}
+
+displayable!(Table);
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.plain())
+    }
+}
+
+impl std::fmt::Debug for TableBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name().as_str()).collect();
+        write!(f, "TableBuilder(columns {names:?})")
+    }
+}
