@@ -1,1 +1,50 @@
-//! (being written)
+//! The fully connected layer.
+
+use candle_core::Tensor;
+
+use crate::{Error, Result};
+
+use super::params::{Scope, Weights};
+
+/// y = x Wᵀ + b (PyTorch `nn.Linear`). Parameters: `weight` `[out, in]` and `bias` `[out]`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// A layer from `inputs` to `outputs` features, its parameters taken from `scope`.
+    ///
+    /// # Errors
+    /// When the store holds these names with other shapes.
+    pub fn new(scope: &Scope, inputs: usize, outputs: usize, weights: Weights) -> Result<Linear> {
+        let weight = scope.param("weight", &[outputs, inputs], weights.weight)?;
+        let bias = weights.bias.map(|init| scope.param("bias", &[outputs], init)).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    /// `[N, in]` → `[N, out]`.
+    ///
+    /// # Errors
+    /// When `x` is not of that shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = self.forward_linear(x)?;
+        Ok(match &self.bias {
+            Some(bias) => y.broadcast_add(bias)?,
+            None => y,
+        })
+    }
+
+    /// Without the bias: the linear part, which maps tangents.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`].
+    pub fn forward_linear(&self, x: &Tensor) -> Result<Tensor> {
+        let inputs = self.weight.dims()[1];
+        if x.rank() != 2 || x.dims()[1] != inputs {
+            return Err(Error::shape("linear: input", x.dims(), format!("[N, {inputs}]")));
+        }
+        Ok(x.matmul(&self.weight.t()?)?)
+    }
+}

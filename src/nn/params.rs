@@ -1,1 +1,434 @@
-//! (being written)
+//! The one place where the numbers of a network live: named, sorted, seeded.
+//!
+//! A network is built from a [`Scope`], which is a view of a [`ParamStore`] at a name prefix. Building the same network
+//! twice from one store gives two networks that share storage: one player trains it, another one uses it frozen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::{DType, Device, Tensor, Var};
+
+use crate::rng::{Seed, Stream};
+use crate::{Error, Result};
+
+use super::guard;
+
+/// How a parameter starts. Numbers come from the stream `init/<full name>`, so that they depend on the seed and the
+/// name only, not on the order in which layers are built.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Init {
+    /// Every number is this one.
+    Const(f64),
+    /// Normally distributed.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation.
+        std: f64,
+    },
+    /// Uniform in `[low, high)`.
+    Uniform {
+        /// Smallest value.
+        low: f64,
+        /// Bound that is not reached.
+        high: f64,
+    },
+}
+
+impl Init {
+    /// PyTorch's default for the weight and the bias of a convolution or a linear layer: uniform in ±1/√`fan_in`
+    /// (`kaiming_uniform_` with a = √5), where `fan_in` counts the inputs of one output.
+    pub fn fan_in(fan_in: usize) -> Init {
+        let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+        Init::Uniform { low: -bound, high: bound }
+    }
+
+    fn draw(self, stream: &mut Stream) -> f64 {
+        match self {
+            Init::Const(value) => value,
+            Init::Normal { mean, std } => mean + std * stream.normal(),
+            Init::Uniform { low, high } => stream.range(low, high),
+        }
+    }
+}
+
+/// How the weight and the bias of one layer start, and whether it has a bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// The weight.
+    pub weight: Init,
+    /// The bias; `None` for a layer without one.
+    pub bias: Option<Init>,
+}
+
+impl Weights {
+    /// Weights from N(0, `std`), biases 0: DCGAN's rule with `std` 0.02 (Radford et al. 2016, section 3).
+    pub fn normal(std: f64) -> Weights {
+        Weights { weight: Init::Normal { mean: 0.0, std }, bias: Some(Init::Const(0.0)) }
+    }
+
+    /// PyTorch's default for a layer whose outputs have `fan_in` inputs each.
+    pub fn fan_in(fan_in: usize) -> Weights {
+        Weights { weight: Init::fan_in(fan_in), bias: Some(Init::fan_in(fan_in)) }
+    }
+
+    /// The same without a bias, as before a batch norm.
+    pub fn without_bias(self) -> Weights {
+        Weights { bias: None, ..self }
+    }
+}
+
+/// Which parameters a view tracks for gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Training {
+    /// All of them.
+    All,
+    /// None: the network is used, not trained.
+    Nothing,
+    /// Those whose name is the prefix or lies below it (`"g"` covers `g.conv1.weight`, not `gate.weight`).
+    Prefix(String),
+}
+
+impl Training {
+    fn covers(&self, name: &str) -> bool {
+        match self {
+            Training::All => true,
+            Training::Nothing => false,
+            Training::Prefix(prefix) => below(name, prefix),
+        }
+    }
+}
+
+fn below(name: &str, prefix: &str) -> bool {
+    prefix.is_empty() || name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[derive(Clone)]
+struct Entry {
+    var: Var,
+    trainable: bool,
+}
+
+/// Named parameters and buffers of all networks of a model. Clones share the storage.
+#[derive(Clone)]
+pub struct ParamStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    seed: Seed,
+    device: Device,
+    dtype: DType,
+    entries: Mutex<BTreeMap<String, Entry>>,
+}
+
+impl fmt::Debug for ParamStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tensors = self.entries().len();
+        write!(f, "ParamStore({tensors} tensors, {} trainable numbers, {:?})", self.count(""), self.inner.dtype)
+    }
+}
+
+impl ParamStore {
+    /// An empty store. Networks fill it while they are built.
+    ///
+    /// # Errors
+    /// When two copies of this library are loaded ([`guard::check`]); when `dtype` is neither f32 nor f64.
+    pub fn new(seed: Seed, device: &Device, dtype: DType) -> Result<ParamStore> {
+        guard::check()?;
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            return Err(Error::invalid("parameter store: dtype", format!("{dtype:?}"), "F32 or F64", ""));
+        }
+        let inner = Inner { seed, device: device.clone(), dtype, entries: Mutex::default() };
+        Ok(ParamStore { inner: Arc::new(inner) })
+    }
+
+    /// The view that networks are built from.
+    pub fn view(&self, training: Training) -> Scope {
+        Scope { store: self.clone(), prefix: String::new(), training: Arc::new(training) }
+    }
+
+    /// Names of all parameters and buffers, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.entries().keys().cloned().collect()
+    }
+
+    /// All parameters and buffers, without a graph, sharing storage with the store.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        self.entries().iter().map(|(name, entry)| (name.clone(), entry.var.as_detached_tensor())).collect()
+    }
+
+    /// The parameters at or below `prefix` (`""` for all), sorted by name, without buffers.
+    pub fn trainable(&self, prefix: &str) -> Vec<(String, Var)> {
+        let entries = self.entries();
+        let covered = entries.iter().filter(|(name, entry)| entry.trainable && below(name, prefix));
+        covered.map(|(name, entry)| (name.clone(), entry.var.clone())).collect()
+    }
+
+    /// How many trainable numbers there are at or below `prefix` (`""` for all).
+    pub fn count(&self, prefix: &str) -> usize {
+        self.trainable(prefix).iter().map(|(_, var)| var.elem_count()).sum()
+    }
+
+    /// The device of every tensor.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// f32 or f64.
+    pub fn dtype(&self) -> DType {
+        self.inner.dtype
+    }
+
+    /// A deep copy with its own storage, as the running average of weights needs it.
+    ///
+    /// # Errors
+    /// When the device has no memory for it.
+    pub fn copy(&self) -> Result<ParamStore> {
+        let mut entries = BTreeMap::new();
+        for (name, entry) in self.entries().iter() {
+            let var = Var::from_tensor(&entry.var.as_detached_tensor())?;
+            entries.insert(name.clone(), Entry { var, trainable: entry.trainable });
+        }
+        let Inner { seed, ref device, dtype, .. } = *self.inner;
+        let inner = Inner { seed, device: device.clone(), dtype, entries: Mutex::new(entries) };
+        Ok(ParamStore { inner: Arc::new(inner) })
+    }
+
+    /// Sets every parameter and buffer from `tensors`, which must hold exactly the names and shapes of this store.
+    /// Everything is checked before anything is changed. Other float types and devices are converted.
+    ///
+    /// # Errors
+    /// Lists by name what is missing, surplus or of another shape.
+    pub fn load(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        let entries = self.entries();
+        let mut problems = Vec::new();
+        let mut checked = Vec::new();
+        for (name, entry) in entries.iter() {
+            match tensors.get(name) {
+                None => problems.push(format!("{name} is missing")),
+                Some(tensor) if tensor.dims() != entry.var.dims() => {
+                    let (found, expected) = (tensor.dims(), entry.var.dims());
+                    problems.push(format!("{name} has shape {found:?} instead of {expected:?}"));
+                }
+                Some(tensor) => {
+                    let tensor = tensor.detach().to_device(&self.inner.device)?.to_dtype(self.inner.dtype)?;
+                    checked.push((&entry.var, tensor));
+                }
+            }
+        }
+        let surplus = tensors.keys().filter(|name| !entries.contains_key(*name));
+        problems.extend(surplus.map(|name| format!("{name} is not part of this network")));
+        if !problems.is_empty() {
+            return Err(Error::invalid(
+                "weights",
+                problems.join("; "),
+                format!("the {} tensors of this network, by name", entries.len()),
+                "Nothing was changed. Are these the weights of this model, at this size?",
+            ));
+        }
+        for (var, tensor) in checked {
+            // candle refuses to set a variable from its own storage, which `tensors` hands out.
+            let own = storage_address(var) == storage_address(&tensor);
+            var.set(&if own { tensor.copy()? } else { tensor })?;
+        }
+        Ok(())
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        // The map is only ever changed by a single insert, so it is whole even after a panic elsewhere.
+        self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry(&self, name: &str, shape: &[usize], init: Init, trainable: bool) -> Result<Var> {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get(name) {
+            if entry.var.dims() != shape {
+                return Err(Error::shape(format!("parameter {name}"), shape, format!("{:?}", entry.var.dims())));
+            }
+            if entry.trainable != trainable {
+                return Err(Error::invalid(
+                    format!("parameter {name}"),
+                    "one name for a parameter and a buffer",
+                    "different names",
+                    "",
+                ));
+            }
+            return Ok(entry.var.clone());
+        }
+        let var = self.create(name, shape, init)?;
+        entries.insert(name.to_string(), Entry { var: var.clone(), trainable });
+        Ok(var)
+    }
+
+    fn create(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        let mut stream = self.inner.seed.stream(&format!("init/{name}"));
+        let count: usize = shape.iter().product();
+        let device = &self.inner.device;
+        Ok(match self.inner.dtype {
+            DType::F64 => {
+                Var::from_vec((0..count).map(|_| init.draw(&mut stream)).collect::<Vec<f64>>(), shape, device)?
+            }
+            _ => Var::from_vec((0..count).map(|_| init.draw(&mut stream) as f32).collect::<Vec<f32>>(), shape, device)?,
+        })
+    }
+}
+
+fn storage_address(tensor: &Tensor) -> usize {
+    let (storage, _) = tensor.storage_and_layout();
+    std::ptr::from_ref(&*storage).addr()
+}
+
+/// A view of a [`ParamStore`] at a name prefix, which layers take their parameters from.
+#[derive(Clone)]
+pub struct Scope {
+    store: ParamStore,
+    prefix: String,
+    training: Arc<Training>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({:?}, {:?})", self.prefix, self.training)
+    }
+}
+
+impl Scope {
+    /// The view one level down: `scope.pp("conv1")` names its parameters `conv1.weight` and so on.
+    pub fn pp(&self, name: impl AsRef<str>) -> Scope {
+        Scope { prefix: self.full(name.as_ref()), ..self.clone() }
+    }
+
+    /// The parameter `name`; made from `init` when the store does not hold it yet. It is tracked for gradients when
+    /// the view trains it, otherwise it is a detached tensor that shares storage, and so sees updates.
+    ///
+    /// # Errors
+    /// When the store holds that name with another shape, or as a buffer.
+    pub fn param(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let name = self.full(name);
+        let var = self.store.entry(&name, shape, init, true)?;
+        Ok(if self.training.covers(&name) { var.into_inner() } else { var.as_detached_tensor() })
+    }
+
+    /// The buffer `name`: saved with the network but never trained (running statistics).
+    ///
+    /// # Errors
+    /// When the store holds that name with another shape, or as a parameter.
+    pub fn buffer(&self, name: &str, shape: &[usize], value: f64) -> Result<Var> {
+        self.store.entry(&self.full(name), shape, Init::Const(value), false)
+    }
+
+    /// The store that this is a view of.
+    pub fn store(&self) -> &ParamStore {
+        &self.store
+    }
+
+    /// The device of every tensor.
+    pub fn device(&self) -> &Device {
+        self.store.device()
+    }
+
+    /// f32 or f64.
+    pub fn dtype(&self) -> DType {
+        self.store.dtype()
+    }
+
+    /// The prefix, `""` at the top.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NORMAL: Init = Init::Normal { mean: 0.0, std: 0.02 };
+
+    fn store(seed: u64) -> ParamStore {
+        ParamStore::new(Seed(seed), &Device::Cpu, DType::F32).unwrap()
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn numbers_depend_on_seed_and_name_not_on_order() {
+        let (a, b) = (store(1), store(1));
+        let a1 = a.view(Training::All).param("one", &[3, 4], NORMAL).unwrap();
+        a.view(Training::All).param("two", &[5], NORMAL).unwrap();
+        b.view(Training::All).param("two", &[5], NORMAL).unwrap();
+        let b1 = b.view(Training::All).param("one", &[3, 4], NORMAL).unwrap();
+        assert_eq!(numbers(&a1), numbers(&b1));
+        assert_ne!(numbers(&a1), numbers(&store(2).view(Training::All).param("one", &[3, 4], NORMAL).unwrap()));
+        assert_eq!(a.names(), ["one", "two"]);
+    }
+
+    #[test]
+    fn a_frozen_view_sees_updates_but_is_not_tracked() {
+        let params = store(1);
+        let trained = params.view(Training::Prefix("g".into())).pp("g").param("w", &[2], Init::Const(1.0)).unwrap();
+        let frozen = params.view(Training::Prefix("d".into())).pp("g").param("w", &[2], Init::Const(1.0)).unwrap();
+        assert!(trained.is_variable() && !frozen.track_op());
+        params.trainable("g")[0].1.set(&Tensor::new(&[5f32, 6.0], &Device::Cpu).unwrap()).unwrap();
+        assert_eq!(numbers(&frozen), [5.0, 6.0]);
+        let grads = ((&trained * 2.0).unwrap() + &frozen).unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(numbers(grads.get(&trained).unwrap()), [2.0, 2.0]);
+    }
+
+    #[test]
+    fn a_copy_has_its_own_storage() {
+        let params = store(1);
+        params.view(Training::All).param("w", &[2], Init::Const(1.0)).unwrap();
+        let copy = params.copy().unwrap();
+        params.trainable("")[0].1.set(&Tensor::new(&[5f32, 6.0], &Device::Cpu).unwrap()).unwrap();
+        assert_eq!(numbers(&copy.tensors()["w"]), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn prefixes_end_at_dots_and_buffers_do_not_count() {
+        let params = store(1);
+        let scope = params.view(Training::All);
+        scope.pp("g").param("w", &[2, 3], NORMAL).unwrap();
+        scope.pp("gate").param("w", &[7], NORMAL).unwrap();
+        scope.pp("g").buffer("running_mean", &[3], 0.0).unwrap();
+        assert_eq!((params.count("g"), params.count("gate"), params.count("")), (6, 7, 13));
+        assert_eq!(params.names(), ["g.running_mean", "g.w", "gate.w"]);
+    }
+
+    #[test]
+    fn load_names_every_problem_and_changes_nothing() {
+        let params = store(1);
+        let scope = params.view(Training::All);
+        for name in ["a", "b", "c"] {
+            scope.param(name, &[2], Init::Const(1.0)).unwrap();
+        }
+        let mut tensors = BTreeMap::new();
+        tensors.insert("a".to_string(), Tensor::new(&[7f32, 7.0], &Device::Cpu).unwrap());
+        tensors.insert("b".to_string(), Tensor::new(&[7f32, 7.0, 7.0], &Device::Cpu).unwrap());
+        tensors.insert("d".to_string(), Tensor::new(&[7f32], &Device::Cpu).unwrap());
+        let message = params.load(&tensors).unwrap_err().to_string();
+        for part in ["b has shape [3] instead of [2]", "c is missing", "d is not part"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(numbers(&params.tensors()["a"]), [1.0, 1.0]);
+        params.load(&params.tensors()).unwrap();
+        params.load(&params.copy().unwrap().tensors()).unwrap();
+    }
+
+    #[test]
+    fn a_name_keeps_its_shape_and_kind() {
+        let params = store(1);
+        let scope = params.view(Training::All);
+        scope.param("w", &[2], NORMAL).unwrap();
+        assert!(scope.param("w", &[3], NORMAL).unwrap_err().to_string().contains("parameter w"));
+        assert!(scope.buffer("w", &[2], 0.0).is_err());
+        assert!(ParamStore::new(Seed(1), &Device::Cpu, DType::U8).is_err());
+    }
+}

@@ -1,1 +1,184 @@
-//! (being written)
+//! Nearest upsampling and average pooling: one linear operation and its adjoint, which are each other's gradient.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::Pair;
+use super::kernel::{Kernel, Real, dispatch, filled};
+use crate::{Error, Result};
+
+/// Nearest-neighbour upsampling by a whole factor: `[N, C, H, W]` → `[N, C, k·H, k·W]`.
+///
+/// # Errors
+/// When `x` is not of rank 4 or `k` is 0.
+pub fn upsample_nearest(x: &Tensor, k: impl Into<Pair>) -> Result<Tensor> {
+    let Pair(kernel) = k.into();
+    let &[_, _, h, w] = x.dims() else {
+        return Err(Error::shape("nearest upsampling: input", x.dims(), "[N, C, H, W]"));
+    };
+    if kernel.contains(&0) {
+        return Err(Error::invalid("nearest upsampling: factor", "0", "at least 1", ""));
+    }
+    let windows = Windows { kernel, stride: kernel, padding: [0, 0], factor: 1.0 };
+    Ok(x.contiguous()?.apply_op1(Spread { windows, size: [h * kernel[0], w * kernel[1]] })?)
+}
+
+/// Mean over windows of `k`×`k` that touch each other: `[N, C, H, W]` → `[N, C, ⌊H/k⌋, ⌊W/k⌋]`; rows and columns that
+/// fill no window are left out, as in PyTorch.
+///
+/// # Errors
+/// When `x` is not of rank 4 or smaller than one window, or `k` is 0.
+pub fn avg_pool2d(x: &Tensor, k: impl Into<Pair>) -> Result<Tensor> {
+    let k = k.into();
+    avg_pool2d_with(x, k, k, 0)
+}
+
+/// Mean over windows of any stride and zero padding (PyTorch `avg_pool2d` with its defaults: padding counts as zeros in
+/// the mean, sizes are rounded down). `[N, C, H, W]` → `[N, C, H', W']`, H' = ⌊(H + 2·padding − kernel) / stride⌋ + 1.
+///
+/// # Errors
+/// When `x` is not of rank 4 or smaller than one window, when kernel or stride is 0, or the padding exceeds half the
+/// kernel.
+pub fn avg_pool2d_with(
+    x: &Tensor,
+    kernel: impl Into<Pair>,
+    stride: impl Into<Pair>,
+    padding: impl Into<Pair>,
+) -> Result<Tensor> {
+    let (Pair(kernel), Pair(stride), Pair(padding)) = (kernel.into(), stride.into(), padding.into());
+    let &[_, _, h, w] = x.dims() else {
+        return Err(Error::shape("average pooling: input", x.dims(), "[N, C, H, W]"));
+    };
+    if kernel.contains(&0) || stride.contains(&0) || (0..2).any(|axis| 2 * padding[axis] > kernel[axis]) {
+        return Err(Error::invalid(
+            "average pooling",
+            format!("kernel {kernel:?}, stride {stride:?}, padding {padding:?}"),
+            "kernel and stride of at least 1, padding of at most half the kernel",
+            "",
+        ));
+    }
+    if h + 2 * padding[0] < kernel[0] || w + 2 * padding[1] < kernel[1] {
+        return Err(Error::shape("average pooling: input", x.dims(), format!("at least one window of {kernel:?}")));
+    }
+    let factor = 1.0 / (kernel[0] * kernel[1]) as f64;
+    Ok(x.contiguous()?.apply_op1(Pool { windows: Windows { kernel, stride, padding, factor } })?)
+}
+
+/// Windows on a plane; what is summed over them is multiplied by `factor`.
+#[derive(Clone, Copy)]
+struct Windows {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    factor: f64,
+}
+
+impl Windows {
+    fn count(&self, axis: usize, size: usize) -> usize {
+        (size + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1
+    }
+
+    /// The part of window `index` that lies on the plane.
+    fn range(&self, axis: usize, index: usize, size: usize) -> std::ops::Range<usize> {
+        let start = index * self.stride[axis];
+        let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(size);
+        start.saturating_sub(self.padding[axis]).min(end)..end
+    }
+}
+
+/// Sum over each window.
+struct Pool {
+    windows: Windows,
+}
+
+impl Kernel<1> for Pool {
+    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
+        let (n, c, h, w) = shape.dims4()?;
+        let (rows, columns) = (self.windows.count(0, h), self.windows.count(1, w));
+        let factor = T::of(self.windows.factor);
+        // SAFETY: every plane of `out` is written by its own task, every window of it once.
+        let out = unsafe {
+            filled(n * c * rows * columns, |out| {
+                let planes = out.par_chunks_mut((rows * columns).max(1)).zip(x.par_chunks((h * w).max(1)));
+                planes.for_each(|(out, x)| {
+                    for (row, out) in out.chunks_mut(columns).enumerate() {
+                        let ys = self.windows.range(0, row, h);
+                        for (column, out) in out.iter_mut().enumerate() {
+                            let xs = self.windows.range(1, column, w);
+                            let mut total = T::ZERO;
+                            for y in ys.clone() {
+                                for &value in &x[y * w + xs.start..y * w + xs.end] {
+                                    total += value;
+                                }
+                            }
+                            out.write(factor * total);
+                        }
+                    }
+                });
+            })
+        };
+        Ok((out, (n, c, rows, columns).into()))
+    }
+}
+
+impl CustomOp1 for Pool {
+    fn name(&self) -> &'static str {
+        "avg_pool2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        dispatch(self, self.name(), [(x, layout)])
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        let (_, _, h, w) = x.dims4()?;
+        upstream.contiguous()?.apply_op1(Spread { windows: self.windows, size: [h, w] }).map(Some)
+    }
+}
+
+/// Adds each number to all pixels of its window.
+struct Spread {
+    windows: Windows,
+    size: [usize; 2],
+}
+
+impl Spread {
+    fn plane<T: Real>(&self, x: &[T], columns: usize, out: &mut [T]) {
+        let ([h, w], windows) = (self.size, &self.windows);
+        let factor = T::of(windows.factor);
+        for (row, x) in x.chunks(columns).enumerate() {
+            for y in windows.range(0, row, h) {
+                for (column, &value) in x.iter().enumerate() {
+                    for out in &mut out[y * w..][windows.range(1, column, w)] {
+                        *out += factor * value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Kernel<1> for Spread {
+    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
+        let (n, c, rows, columns) = shape.dims4()?;
+        let [h, w] = self.size;
+        let mut out = vec![T::ZERO; n * c * h * w];
+        let planes = out.par_chunks_mut((h * w).max(1)).zip(x.par_chunks((rows * columns).max(1)));
+        planes.for_each(|(out, x)| self.plane(x, columns, out));
+        Ok((out, (n, c, h, w).into()))
+    }
+}
+
+impl CustomOp1 for Spread {
+    fn name(&self) -> &'static str {
+        "upsample_nearest"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        dispatch(self, self.name(), [(x, layout)])
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        upstream.contiguous()?.apply_op1(Pool { windows: self.windows }).map(Some)
+    }
+}

@@ -1,0 +1,212 @@
+//! What the CPU kernels share: the two float types, output buffers, and the way from candle's storage to slices.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+
+use candle_core::{CpuStorage, Layout, Shape, Tensor, WithDType};
+use rayon::prelude::*;
+
+/// How many numbers one task of an elementwise kernel takes: small enough for two tasks per core at 64 px, large enough
+/// to hide the cost of a task.
+pub(super) const CHUNK: usize = 16 * 1024;
+
+/// f32 or f64.
+pub(super) trait Real: WithDType {
+    const ZERO: Self;
+    const ONE: Self;
+
+    fn of(value: f64) -> Self;
+    fn wide(self) -> f64;
+    fn sqrt(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn tanh(self) -> Self;
+    fn abs(self) -> Self;
+    fn storage(values: Vec<Self>) -> CpuStorage;
+
+    /// Lends `len` numbers of memory that this thread keeps, so that kernels do not allocate for every tile. What they
+    /// hold is left over from earlier uses. `f` must not ask for scratch memory again, nor hand work to other threads.
+    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
+macro_rules! real {
+    ($float:ident, $variant:ident) => {
+        impl Real for $float {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+
+            fn of(value: f64) -> Self {
+                value as $float
+            }
+            fn wide(self) -> f64 {
+                f64::from(self)
+            }
+            fn sqrt(self) -> Self {
+                $float::sqrt(self)
+            }
+            fn exp(self) -> Self {
+                $float::exp(self)
+            }
+            fn ln_1p(self) -> Self {
+                $float::ln_1p(self)
+            }
+            fn tanh(self) -> Self {
+                $float::tanh(self)
+            }
+            fn abs(self) -> Self {
+                $float::abs(self)
+            }
+            fn storage(values: Vec<Self>) -> CpuStorage {
+                CpuStorage::$variant(values)
+            }
+            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local!(static SCRATCH: RefCell<Vec<$float>> = const { RefCell::new(Vec::new()) });
+                SCRATCH.with_borrow_mut(|scratch| {
+                    if scratch.len() < len {
+                        scratch.resize(len, 0.0);
+                    }
+                    f(&mut scratch[..len])
+                })
+            }
+        }
+    };
+}
+
+real!(f32, F32);
+real!(f64, F64);
+
+/// A kernel written once for both float types. `N` slices with their shapes go in, one tensor comes out.
+pub(super) trait Kernel<const N: usize> {
+    fn run<T: Real>(&self, inputs: [(&[T], &Shape); N]) -> candle_core::Result<(Vec<T>, Shape)>;
+}
+
+/// Runs `kernel` on candle's storage, whichever of the two types it holds.
+pub(super) fn dispatch<const N: usize>(
+    kernel: &impl Kernel<N>,
+    name: &str,
+    inputs: [(&CpuStorage, &Layout); N],
+) -> candle_core::Result<(CpuStorage, Shape)> {
+    match inputs[0].0 {
+        CpuStorage::F32(_) => typed::<f32, N>(kernel, name, inputs),
+        CpuStorage::F64(_) => typed::<f64, N>(kernel, name, inputs),
+        other => candle_core::bail!(
+            "{name}: found {:?}, expected F32 or F64",
+            candle_core::backend::BackendStorage::dtype(other)
+        ),
+    }
+}
+
+fn typed<T: Real, const N: usize>(
+    kernel: &impl Kernel<N>,
+    name: &str,
+    inputs: [(&CpuStorage, &Layout); N],
+) -> candle_core::Result<(CpuStorage, Shape)> {
+    let mut slices: [(&[T], &Shape); N] = [(&[], inputs[0].1.shape()); N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(inputs) {
+        *slice = (view(storage, layout, name)?, layout.shape());
+    }
+    let (values, shape) = kernel.run(slices)?;
+    Ok((T::storage(values), shape))
+}
+
+/// The numbers of a contiguous tensor.
+pub(super) fn view<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout, name: &str) -> candle_core::Result<&'a [T]> {
+    let all = T::cpu_storage_as_slice(storage)?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&all[start..end]),
+        None => candle_core::bail!("{name}: the operand is not contiguous"),
+    }
+}
+
+/// Memory of `len` numbers that `fill` writes completely.
+///
+/// # Safety
+/// `fill` must have written every number when it returns.
+pub(super) unsafe fn filled<T: Real>(len: usize, fill: impl FnOnce(&mut [MaybeUninit<T>])) -> Vec<T> {
+    let mut values = Vec::with_capacity(len);
+    fill(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is there, and `fill` has written `len` numbers by the contract of this function.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// f(x) number by number.
+pub(super) fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+    // SAFETY: the chunks of `out` and `x` pair up, and every number of a chunk is written.
+    unsafe {
+        filled(x.len(), |out| {
+            out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    out.write(f(x));
+                }
+            });
+        })
+    }
+}
+
+/// f(x, y) number by number; the slices have one length.
+pub(super) fn map2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+    assert_eq!(x.len(), y.len(), "elementwise operands differ in length");
+    // SAFETY: the chunks of `out`, `x` and `y` have equal lengths, and every number of a chunk is written.
+    unsafe {
+        filled(x.len(), |out| {
+            out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).for_each(|((out, x), y)| {
+                for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    out.write(f(x, y));
+                }
+            });
+        })
+    }
+}
+
+/// How many running sums a reduction keeps: enough for one vector register, and fixed, so that the order of additions
+/// never depends on the machine.
+const LANES: usize = 16;
+
+/// Σ f(x), in a fixed order: 16 interleaved partial sums, then those in double precision.
+pub(super) fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> f64 {
+    sum2(x, x, |x, _| f(x))
+}
+
+/// Σ f(x, y) over slices of one length, in a fixed order as [`sum`].
+pub(super) fn sum2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> f64 {
+    let mut total = 0.0;
+    let (mut xs, mut ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    if x.len() >= LANES {
+        let mut lanes = [T::ZERO; LANES];
+        for (x, y) in (&mut xs).zip(&mut ys) {
+            for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+                *lane += f(x, y);
+            }
+        }
+        total = lanes.iter().map(|lane| lane.wide()).sum();
+    }
+    total + xs.remainder().iter().zip(ys.remainder()).map(|(&x, &y)| f(x, y).wide()).sum::<f64>()
+}
+
+/// A pointer that tasks share to write disjoint parts of one buffer.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<T>(*mut T);
+
+// SAFETY: whoever dereferences the pointer promises that tasks write disjoint parts; numbers themselves are `Send`.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(super) fn new(pointer: *mut T) -> Shared<T> {
+        Shared(pointer)
+    }
+
+    pub(super) fn get(self) -> *mut T {
+        self.0
+    }
+}
+
+/// The gradient of an operand, unless nothing upstream of it is trained.
+pub(super) fn wanted(
+    operand: &Tensor,
+    gradient: impl FnOnce() -> candle_core::Result<Tensor>,
+) -> candle_core::Result<Option<Tensor>> {
+    if operand.track_op() { gradient().map(Some) } else { Ok(None) }
+}
