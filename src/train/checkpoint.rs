@@ -232,7 +232,12 @@ fn read(folder: &Path, device: &Device) -> Result<Checkpoint> {
     }
     let Contents { format, state, files } = sealed.contents;
     if format != FORMAT {
-        return Err(Error::file(&path, format!("format {format}"), format!("format {FORMAT}"), "Another version of tachie wrote it."));
+        return Err(Error::file(
+            &path,
+            format!("format {format}"),
+            format!("format {FORMAT}"),
+            "Another version of tachie wrote it.",
+        ));
     }
     let tensors = |name: &str| -> Result<BTreeMap<String, Tensor>> {
         let path = folder.join(name);
@@ -344,7 +349,9 @@ mod tests {
             let (loaded, passed_over) = checkpoints.load(&Device::Cpu).unwrap().unwrap();
             assert_eq!(loaded.state.step, 1, "{}", path.display());
             assert_eq!(passed_over.len(), 1);
-            assert!(passed_over[0].contains("ckpt-000000002") && passed_over[0].contains("Going on from ckpt-000000001"));
+            assert!(
+                passed_over[0].contains("ckpt-000000002") && passed_over[0].contains("Going on from ckpt-000000001")
+            );
             fs::write(path, whole).unwrap();
         };
         for name in [PARAMS, EMA, OPTIM, STATE] {
@@ -358,7 +365,8 @@ mod tests {
                 let bit = stream.below(whole.len() * 8);
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 // Spaces and line ends between the parts of the state carry nothing.
-                let blank = name == STATE && (whole[bit / 8].is_ascii_whitespace() || damaged[bit / 8].is_ascii_whitespace());
+                let blank =
+                    name == STATE && (whole[bit / 8].is_ascii_whitespace() || damaged[bit / 8].is_ascii_whitespace());
                 if !blank {
                     falls_back(&path, &whole, &damaged);
                 }

@@ -129,7 +129,8 @@ impl HistoryWriter {
 
     /// Adds a row, which is written by the next [`flush`](HistoryWriter::flush).
     pub(super) fn push(&mut self, record: &Record) -> Result<()> {
-        serde_json::to_writer(&mut self.pending, record).map_err(|e| Error::io("encode a row for", &self.path, e.into()))?;
+        serde_json::to_writer(&mut self.pending, record)
+            .map_err(|e| Error::io("encode a row for", &self.path, e.into()))?;
         self.pending.push(b'\n');
         Ok(())
     }

@@ -2,10 +2,13 @@
 
 pub mod checkpoint;
 pub mod ema;
+mod files;
+pub mod gan;
 pub mod guard;
 pub mod handle;
 pub mod history;
-pub mod lock;
+mod lock;
 pub mod optim;
+pub mod plan;
 pub mod tensorboard;
 pub mod trainer;
