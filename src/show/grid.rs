@@ -7,10 +7,10 @@ use candle_core::{DType, Tensor};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use super::bundle::{Bundle, LIMIT, Show, displayable};
+use super::bundle::{Bundle, Show, displayable};
 use super::scene::{Align, Colour, Item, Label, Scene};
 use super::text::{self, Weight};
-use super::{number, save};
+use super::{render, save};
 use crate::data::batch::Images;
 use crate::{Error, Result};
 
@@ -380,34 +380,9 @@ fn lines(scene: &mut Scene, lines: &[String], centre: f32, top: f32, ink: Colour
     }
 }
 
-/// A picture as a bundle: made smaller when it would not fit, with a line below it that says so.
-pub(super) fn picture_bundle(picture: &RgbImage, plain: String) -> Result<Bundle> {
-    let room = LIMIT - 64 * 1024;
-    let mut bytes = save::png(picture)?;
-    let mut shown = picture.clone();
-    let mut note = String::new();
-    while bytes.len().div_ceil(3) * 4 > room && shown.width().max(shown.height()) > 64 {
-        let factor = (room as f32 / (bytes.len() as f32 * 4.0 / 3.0)).sqrt().min(0.95) * 0.97;
-        let side = |length: u32| ((length as f32 * factor) as u32).max(1);
-        let small = imageops::resize(picture, side(shown.width()), side(shown.height()), FilterType::Triangle);
-        let percent = (100.0 * small.width() as f32 / picture.width() as f32).round();
-        let full = format!("{} × {}", number::grouped(picture.width()), number::grouped(picture.height()));
-        note = format!("shown at {percent} % of {full} pixels; save() writes all of them");
-        let (w, h) = (small.width() as f32, small.height() as f32);
-        let mut scene = Scene::new(w, h + LEADING + 6.0);
-        let text = text::fit(&note, SIZE, Weight::Regular, w);
-        scene.label(Label::new(text, 0.0, h + LEADING, SIZE));
-        scene.add(Item::Picture { image: Arc::new(small.clone()), x: 0.0, y: 0.0, width: w, height: h });
-        bytes = scene.png(1.0)?;
-        shown = small;
-    }
-    let plain = if note.is_empty() { plain } else { format!("{plain} ({note})") };
-    Ok(Bundle::plain(plain).with_png(bytes))
-}
-
 impl Show for Grid {
     fn bundle(&self) -> Result<Bundle> {
-        picture_bundle(&self.image()?, format!("{self:?}"))
+        render::picture_bundle(&self.image()?, format!("{self:?}"))
     }
 }
 

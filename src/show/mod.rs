@@ -1,6 +1,7 @@
 //! Grids, plots and tables: each value shows itself in a cell and saves itself to a file.
 
 pub mod bundle;
+mod chart;
 pub mod embed;
 pub mod grid;
 mod number;
@@ -10,3 +11,4 @@ mod save;
 mod scene;
 pub mod table;
 pub mod text;
+mod ticks;

@@ -1,18 +1,21 @@
 //! A [`Scene`] as SVG text and as pixels.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::RgbImage;
+use image::imageops::{self, FilterType};
 use tiny_skia::{
     FillRule, FilterQuality, LineCap, LineJoin, Paint, Path, PathBuilder, PathSegment, Pixmap, PixmapPaint, Stroke,
     Transform,
 };
 
-use super::bundle::escape;
-use super::save;
-use super::scene::{Colour, Item, Scene};
+use super::bundle::{Bundle, LIMIT, escape};
+use super::scene::{Colour, Item, Label, Scene};
+use super::text::{self, Weight};
+use super::{number, save};
 use crate::{Error, Result};
 
 impl Scene {
@@ -52,6 +55,15 @@ impl Scene {
     /// [`Scene::raster`] as the bytes of a PNG file.
     pub(crate) fn png(&self, scale: f32) -> Result<Vec<u8>> {
         save::png(&self.raster(scale)?)
+    }
+
+    /// The drawing as SVG, or as pixels when the SVG would be too large for a notebook.
+    pub(crate) fn bundle(&self, plain: String) -> Result<Bundle> {
+        let svg = self.svg(&plain)?;
+        if svg.len() + plain.len() + 4096 <= LIMIT {
+            return Ok(Bundle::plain(plain).with_svg(svg));
+        }
+        picture_bundle(&self.raster(1.0)?, plain)
     }
 }
 
@@ -189,4 +201,29 @@ fn curves(path: &Path) -> String {
         };
     }
     out
+}
+
+/// A picture as a bundle: made smaller when it would not fit, with a line below it that says so.
+pub(super) fn picture_bundle(picture: &RgbImage, plain: String) -> Result<Bundle> {
+    let room = LIMIT - 64 * 1024;
+    let mut bytes = save::png(picture)?;
+    let mut shown = picture.clone();
+    let mut note = String::new();
+    while bytes.len().div_ceil(3) * 4 > room && shown.width().max(shown.height()) > 64 {
+        let factor = (room as f32 / (bytes.len() as f32 * 4.0 / 3.0)).sqrt().min(0.95) * 0.97;
+        let side = |length: u32| ((length as f32 * factor) as u32).max(1);
+        let small = imageops::resize(picture, side(shown.width()), side(shown.height()), FilterType::Triangle);
+        let percent = (100.0 * small.width() as f32 / picture.width() as f32).round();
+        let full = format!("{} × {}", number::grouped(picture.width()), number::grouped(picture.height()));
+        note = format!("shown at {percent} % of {full} pixels; save() writes all of them");
+        let (w, h) = (small.width() as f32, small.height() as f32);
+        let mut scene = Scene::new(w, h + 21.0);
+        let text = text::fit(&note, 12.0, Weight::Regular, w);
+        scene.label(Label::new(text, 0.0, h + 15.0, 12.0));
+        scene.add(Item::Picture { image: Arc::new(small.clone()), x: 0.0, y: 0.0, width: w, height: h });
+        bytes = scene.png(1.0)?;
+        shown = small;
+    }
+    let plain = if note.is_empty() { plain } else { format!("{plain} ({note})") };
+    Ok(Bundle::plain(plain).with_png(bytes))
 }
