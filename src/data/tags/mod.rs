@@ -17,12 +17,13 @@ pub use make_girls::{MAKE_GIRLS_IMAGES, MAKE_GIRLS_TAGS, PaperTag};
 pub use sampler::TagSampler;
 
 /// One attribute of a [`TagSet`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tag {
     /// The tag as Illustration2Vec and Danbooru spell it, with spaces ("silver hair").
     pub name: String,
     /// Probability in [0, 1] with which [`TagSampler::Frequencies`] draws it; a weight inside an exclusive group.
+    #[serde(with = "exact")]
     pub chance: Option<f64>,
     /// A number (release year) and not a switch: 0 and 1 are the ends of the usual range, values outside are allowed.
     pub continuous: bool,
@@ -39,13 +40,15 @@ pub struct TagGroup {
 }
 
 /// An ordered attribute vocabulary: position `i` is element `i` of every label vector.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Two sets are equal when label vectors mean the same under both; the chances may differ.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct TagSet {
     parts: Arc<Parts>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parts {
     tags: Vec<Tag>,
@@ -236,6 +239,16 @@ impl Tag {
     }
 }
 
+impl PartialEq for TagSet {
+    fn eq(&self, other: &TagSet) -> bool {
+        let meanings = |set: &TagSet| -> Vec<(String, bool)> {
+            set.tags().iter().map(|tag| (normal(&tag.name), tag.continuous)).collect()
+        };
+        Arc::ptr_eq(&self.parts, &other.parts)
+            || (self.parts.groups == other.parts.groups && meanings(self) == meanings(other))
+    }
+}
+
 impl fmt::Display for TagSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.names().join(", "))
@@ -245,6 +258,21 @@ impl fmt::Display for TagSet {
 impl fmt::Debug for TagSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tags: {self}", self.len())
+    }
+}
+
+/// Probabilities as decimal text: `serde_json` reads numbers back with an error in the last bit.
+mod exact {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.to_string()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(|_| D::Error::custom(format!("{text:?} is no number")))).transpose()
     }
 }
 
@@ -329,7 +357,11 @@ mod tests {
     fn a_set_survives_serialisation() {
         let set = TagSet::make_girls_256();
         let text = serde_json::to_string(&set).unwrap();
-        assert_eq!(serde_json::from_str::<TagSet>(&text).unwrap(), set);
+        let read: TagSet = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, set);
+        let chances = |set: &TagSet| set.tags().iter().map(|tag| tag.chance).collect::<Vec<_>>();
+        assert_eq!(chances(&read), chances(&set));
+        assert_ne!(set, TagSet::make_girls());
         let twice = text.replace("\"smile\"", "\"blush\"");
         assert!(serde_json::from_str::<TagSet>(&twice).is_err());
     }
