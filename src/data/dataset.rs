@@ -283,6 +283,11 @@ impl Dataset {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// How the data set is divided where it does not say so itself.
+    pub fn splits(&self) -> Splits {
+        self.shared.splits
+    }
+
     /// The split of picture `i`, where the data set itself prescribes one.
     pub(super) fn prescribed(&self, i: usize) -> Option<Split> {
         self.shared.source.split(self.position(i).ok()?)

@@ -104,7 +104,8 @@ impl Labels {
     }
 }
 
-fn name_and_value(part: &str) -> Result<(&str, f32)> {
+/// One entry of a list of tags: `smile`, `-smile`, `smile=0.5`.
+pub(in crate::data) fn name_and_value(part: &str) -> Result<(&str, f32)> {
     if let Some(name) = part.strip_prefix('-') {
         return Ok((name, 0.0));
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use labels::Labels;
+pub(super) use labels::name_and_value;
 pub use make_girls::{MAKE_GIRLS_IMAGES, MAKE_GIRLS_TAGS, PaperTag};
 pub use sampler::TagSampler;
 

@@ -1,0 +1,213 @@
+//! One picture file to pixels of the wanted size, whatever the file holds.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+
+use crate::data::manifest::{Alpha, Background, Conversion, Filter, ImagePolicy, Resize};
+
+/// Longest side of a file that is decoded.
+pub(super) const MAX_SIDE: u32 = 16_384;
+/// Largest file, and largest decoded picture, in bytes.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// A picture, and what had to be done to get it.
+pub(super) struct Decoded {
+    pub image: RgbImage,
+    /// Kind and particulars of each conversion.
+    pub notes: Vec<(&'static str, String)>,
+}
+
+/// Why there is no picture: kind and particulars.
+pub(super) struct Refused(pub &'static str, pub String);
+
+/// Decodes a file, turns it as its EXIF data say, lays it on the background and brings it to size.
+pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refused> {
+    let bytes = read(path)?;
+    let mut notes = Vec::new();
+    let (image, format, orientation) = pixels(&bytes)?;
+    if let Some(extension) = foreign_extension(path, format) {
+        notes.push(("wrong extension", format!("{} named .{extension}", name(format))));
+    }
+    if orientation != Orientation::NoTransforms {
+        notes.push(("turned", format!("EXIF orientation {}", orientation.to_exif())));
+    }
+    if format == ImageFormat::Jpeg && jpeg_structure(&bytes).components == Some(4) {
+        notes.push(("CMYK", String::new()));
+    }
+    let (width, height) = (image.width(), image.height());
+    if width.min(height) < policy.min_side {
+        return Err(Refused("too small", format!("{width}×{height} pixels")));
+    }
+    let image = to_rgb(image, policy, &mut notes)?;
+    let image = resize(image, policy)?;
+    Ok(Decoded { image, notes })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Refused> {
+    let unreadable = |error: std::io::Error| Refused("cannot be read", error.to_string());
+    let length = path.metadata().map_err(unreadable)?.len();
+    match length {
+        0 => return Err(Refused("empty file", String::new())),
+        length if length > MAX_BYTES => return Err(Refused("too large", format!("{length} bytes"))),
+        _ => {}
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn pixels(bytes: &[u8]) -> Result<(DynamicImage, ImageFormat, Orientation), Refused> {
+    let Ok(mut reader) = ImageReader::new(Cursor::new(bytes)).with_guessed_format() else {
+        return Err(Refused("not a picture", String::new()));
+    };
+    let Some(format) = reader.format() else {
+        return Err(Refused("not a picture", "no known beginning".into()));
+    };
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits.clone());
+    // Decoders are third-party code on bytes from anywhere: a defect in one must cost one picture, not the session.
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let mut decoder = reader.into_decoder().map_err(refused)?;
+        let (width, height) = decoder.dimensions();
+        if width.max(height) > MAX_SIDE || decoder.total_bytes() > MAX_BYTES {
+            return Err(Refused("too large", format!("{width}×{height} pixels")));
+        }
+        if format == ImageFormat::Jpeg && !jpeg_structure(bytes).ends {
+            return Err(Refused("truncated or damaged", "JPEG without its end".into()));
+        }
+        limits.reserve(decoder.total_bytes()).and_then(|()| decoder.set_limits(limits)).map_err(refused)?;
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
+        image.apply_orientation(orientation);
+        Ok((image, format, orientation))
+    }));
+    decoded.unwrap_or_else(|_| Err(Refused("truncated or damaged", "the decoder gave up".into())))
+}
+
+fn refused(error: ImageError) -> Refused {
+    match error {
+        ImageError::Limits(error) => Refused("too large", error.to_string()),
+        ImageError::Unsupported(error) => Refused("unsupported format", error.to_string()),
+        error => Refused("truncated or damaged", error.to_string()),
+    }
+}
+
+/// What the markers of a JPEG file say.
+struct JpegStructure {
+    /// Colour components of the frame: 1 grey, 3 colour, 4 CMYK.
+    components: Option<u8>,
+    /// Whether the end marker follows the picture. The decoder paints what is missing grey and says nothing.
+    ends: bool,
+}
+
+fn jpeg_structure(bytes: &[u8]) -> JpegStructure {
+    let mut structure = JpegStructure { components: None, ends: false };
+    let mut at = 2;
+    while let Some([0xff, marker]) = bytes.get(at..at + 2) {
+        match marker {
+            0xff => {
+                at += 1;
+                continue;
+            }
+            0xda => {
+                structure.ends = bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]);
+                break;
+            }
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                structure.components = bytes.get(at + 9).copied();
+            }
+            _ => {}
+        }
+        let Some([high, low]) = bytes.get(at + 2..at + 4) else { break };
+        at += 2 + usize::from(*high) * 256 + usize::from(*low);
+    }
+    structure
+}
+
+fn foreign_extension(path: &Path, format: ImageFormat) -> Option<String> {
+    let extension = path.extension()?.to_str()?.to_lowercase();
+    let own = format.extensions_str().contains(&extension.as_str());
+    (!own).then_some(extension)
+}
+
+fn name(format: ImageFormat) -> &'static str {
+    format.extensions_str().first().copied().unwrap_or("picture")
+}
+
+fn to_rgb(
+    image: DynamicImage,
+    policy: &ImagePolicy,
+    notes: &mut Vec<(&'static str, String)>,
+) -> Result<RgbImage, Refused> {
+    let colour = image.color();
+    let mut convert = |is: bool, rule: Conversion, kind: &'static str| match (is, rule) {
+        (true, Conversion::Refuse) => Err(Refused(kind, "refused by the manifest".into())),
+        (true, Conversion::Convert) => {
+            notes.push((kind, String::new()));
+            Ok(())
+        }
+        (false, _) => Ok(()),
+    };
+    convert(!colour.has_color(), policy.grey, "grey")?;
+    let deep = !matches!(colour, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8);
+    convert(deep, policy.deep, "16 bits per channel")?;
+    if !colour.has_alpha() {
+        return Ok(image.into_rgb8());
+    }
+    let image = image.into_rgba8();
+    let transparent = image.pixels().any(|pixel| pixel.0[3] < 255);
+    match (transparent, policy.alpha) {
+        (true, Alpha::Refuse) => return Err(Refused("transparency", "refused by the manifest".into())),
+        (true, Alpha::Composite) => {
+            notes.push(("transparency", format!("laid on {}", String::from(policy.background))))
+        }
+        (false, _) => {}
+    }
+    let Background(background) = policy.background;
+    let blend = |front: u8, back: u8, alpha: u8| {
+        let sum = u32::from(front) * u32::from(alpha) + u32::from(back) * (255 - u32::from(alpha));
+        ((sum + 127) / 255) as u8
+    };
+    Ok(RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, alpha] = image.get_pixel(x, y).0;
+        image::Rgb([blend(r, background[0], alpha), blend(g, background[1], alpha), blend(b, background[2], alpha)])
+    }))
+}
+
+fn resize(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
+    let (width, height, size) = (image.width(), image.height(), policy.size);
+    if (width, height) == (size, size) {
+        return Ok(image);
+    }
+    let filter = match policy.filter {
+        Filter::Lanczos => image::imageops::FilterType::Lanczos3,
+        Filter::Bicubic => image::imageops::FilterType::CatmullRom,
+        Filter::Bilinear => image::imageops::FilterType::Triangle,
+        Filter::Nearest => image::imageops::FilterType::Nearest,
+    };
+    match policy.resize {
+        Resize::Exact => Err(Refused("another size", format!("{width}×{height} pixels"))),
+        Resize::Squash => Ok(image::imageops::resize(&image, size, size, filter)),
+        Resize::Crop => {
+            let side = width.min(height);
+            let square = image::imageops::crop_imm(&image, (width - side) / 2, (height - side) / 2, side, side);
+            Ok(image::imageops::resize(&*square, size, size, filter))
+        }
+        Resize::Pad => {
+            let long = f64::from(width.max(height));
+            let scaled = |side: u32| ((f64::from(side) * f64::from(size) / long).round() as u32).clamp(1, size);
+            let (w, h) = (scaled(width), scaled(height));
+            let inner = image::imageops::resize(&image, w, h, filter);
+            let Background(background) = policy.background;
+            let mut padded = RgbImage::from_pixel(size, size, image::Rgb(background));
+            image::imageops::replace(&mut padded, &inner, i64::from((size - w) / 2), i64::from((size - h) / 2));
+            Ok(padded)
+        }
+    }
+}

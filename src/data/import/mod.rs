@@ -1,0 +1,142 @@
+//! Opening data sets that lie on disk, and writing data sets to disk.
+
+mod decode;
+mod folder;
+mod labels;
+mod table;
+mod write;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use folder::Folder;
+use rayon::prelude::*;
+
+use super::avatar::Avatar;
+use super::dataset::Dataset;
+use super::manifest::{AvatarLayout, Manifest};
+use super::store::{self, Index, Packed, StoreWriter};
+use crate::rng::Seed;
+use crate::{Error, Result};
+
+pub use write::About;
+
+/// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.
+const MEMORY: u64 = 2 << 30;
+
+/// Pictures that are packed before any of them is written.
+const CHUNK: usize = 256;
+
+impl Dataset {
+    /// Opens a data set by its manifest (`.toml`), by a folder that holds a `dataset.toml`, or by a packed store.
+    ///
+    /// A folder of pictures is decoded to memory, in parallel. What was wrong with files is in [`Dataset::report`].
+    ///
+    /// # Errors
+    /// A manifest that cannot be read or says what cannot be, a checksum that differs, a folder or a tag table that
+    /// cannot be read, not a single usable picture, more than 2 GiB of pixels (pack them), an altered store.
+    pub fn open(path: impl AsRef<Path>) -> Result<Dataset> {
+        match found_at(path.as_ref())? {
+            Found::Store(path) => Ok(store::open(&path)?.into_dataset()),
+            Found::Manifest(path) => open_manifest(&path, MEMORY),
+        }
+    }
+}
+
+/// Packs the data set of a manifest into one file that opens at once, whatever its size, and returns it.
+///
+/// # Errors
+/// As [`Dataset::open`], but for the limit of memory; when the file exists already or cannot be written.
+pub fn pack(manifest: impl AsRef<Path>, out: impl AsRef<Path>) -> Result<Dataset> {
+    let out = out.as_ref();
+    let mut writer = StoreWriter::create(out)?;
+    let index = match found_at(manifest.as_ref())? {
+        Found::Store(path) => pack_dataset(&store::open(&path)?.into_dataset(), &mut writer)?,
+        Found::Manifest(path) => {
+            let manifest = Manifest::open(&path)?;
+            manifest.verify(folder_of(&path))?;
+            match (&manifest.folder, &manifest.image) {
+                (Some(layout), Some(policy)) => Folder::find(&manifest, layout, policy, &path)?.decode(&mut writer)?,
+                _ => pack_dataset(&open_manifest(&path, MEMORY)?, &mut writer)?,
+            }
+        }
+    };
+    writer.finish(&index)?;
+    Ok(store::open(out)?.into_dataset())
+}
+
+/// What a path of a data set leads to.
+enum Found {
+    Manifest(PathBuf),
+    Store(PathBuf),
+}
+
+fn found_at(path: &Path) -> Result<Found> {
+    if path.is_dir() {
+        let manifest = path.join("dataset.toml");
+        if manifest.is_file() {
+            return Ok(Found::Manifest(manifest));
+        }
+        let hint = "Write one: version, name, title, licence, source, [folder] and [image].";
+        return Err(Error::file(path, "a folder without a manifest", "a file dataset.toml in it", hint));
+    }
+    let io = |source| Error::io("open the data set", path, source);
+    let mut start = [0; 8];
+    let file = fs::File::open(path).map_err(io)?;
+    let length = file.take(8).read(&mut start).map_err(io)?;
+    if &start[..length] == store::MAGIC {
+        return Ok(Found::Store(path.to_path_buf()));
+    }
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return Ok(Found::Manifest(path.to_path_buf()));
+    }
+    let hint = "Give the manifest of the data set.";
+    Err(Error::file(path, "neither", "a manifest that ends in .toml, or a packed store", hint))
+}
+
+fn folder_of(manifest: &Path) -> &Path {
+    manifest.parent().unwrap_or(Path::new(""))
+}
+
+fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
+    let manifest = Manifest::open(path)?;
+    manifest.verify(folder_of(path))?;
+    let dataset = match (&manifest.avatar, &manifest.folder, &manifest.image, &manifest.store) {
+        (Some(avatar), ..) => open_avatar(avatar)?,
+        (_, Some(layout), Some(policy), _) => {
+            let folder = Folder::find(&manifest, layout, policy, path)?;
+            if folder.bytes() > memory {
+                let found = format!("{:.1} GiB of pixels", folder.bytes() as f64 / f64::from(1 << 30));
+                let expected = format!("at most {:.1} GiB, to be held in memory", memory as f64 / f64::from(1 << 30));
+                let hint = format!("Run `tachie data pack {} --out NAME.store`, then open that.", path.display());
+                return Err(Error::file(path, found, expected, hint));
+            }
+            let mut pixels = Vec::with_capacity(folder.bytes() as usize);
+            let index = folder.decode(&mut pixels)?;
+            return Ok(Packed::new(index, pixels)?.into_dataset());
+        }
+        (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
+        _ => return Err(Error::file(path, "no layout", "[folder], [store] or [avatar]", "")),
+    };
+    dataset.with_splits(manifest.splits)
+}
+
+fn open_avatar(layout: &AvatarLayout) -> Result<Dataset> {
+    Avatar::faces().size(layout.size).seed(Seed(layout.seed)).sampler(layout.sampler).take(layout.count)
+}
+
+fn pack_dataset(dataset: &Dataset, writer: &mut StoreWriter) -> Result<Index> {
+    let mut index = Index::new(dataset.name(), dataset.size(), dataset.tags().clone(), dataset.splits());
+    let positions: Vec<usize> = (0..dataset.len()).collect();
+    for chunk in positions.chunks(CHUNK) {
+        let pictures = chunk.par_iter().map(|i| dataset.image(*i)).collect::<Result<Vec<_>>>()?;
+        for (&i, picture) in chunk.iter().zip(pictures) {
+            index.push(dataset.key(i)?, &dataset.labels(i)?.values, dataset.prescribed(i), picture.as_raw());
+            writer.write(picture.as_raw())?;
+        }
+    }
+    index.report = dataset.report();
+    index.measure_chances()?;
+    Ok(index)
+}
