@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn numbers_of_pytorch() {
-        // torch.nn.functional.binary_cross_entropy_with_logits, PyTorch 2.x, float32.
+        // torch.nn.functional.binary_cross_entropy_with_logits, PyTorch 2.15, float32.
         let logits = Tensor::new(&[-2.0f32, 0.0, 3.0, 40.0], &Device::Cpu).unwrap();
         let value = |t: Tensor| t.to_scalar::<f32>().unwrap();
         assert!((value(real(&logits).unwrap()) - 0.717_166_2).abs() < 1e-6);

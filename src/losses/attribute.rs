@@ -46,7 +46,7 @@ mod tests {
         let logits = Tensor::new(&[[0.5f32, -1.0, 2.0], [0.0, 3.0, -0.5]], &Device::Cpu).unwrap();
         let labels = Tensor::new(&[[1f32, 0.0, 0.0], [1.0, 1.0, 1.5]], &Device::Cpu).unwrap();
         let value = |reduction| attributes(&logits, &labels, reduction).unwrap().to_scalar::<f32>().unwrap();
-        // torch.nn.functional.binary_cross_entropy_with_logits(..., reduction="sum") / 2, PyTorch 2.x.
+        // torch.nn.functional.binary_cross_entropy_with_logits(..., reduction="sum") / 2, PyTorch 2.15.
         assert!((value(LabelReduction::Sum) - 2.315_039_1).abs() < 1e-5, "{}", value(LabelReduction::Sum));
         assert!((value(LabelReduction::Sum) / value(LabelReduction::Mean) - 3.0).abs() < 1e-5);
         let short = Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu).unwrap();

@@ -297,14 +297,14 @@ impl MakeGirlsConfig {
         MakeGirlsConfig { sampler, ..self }
     }
 
-    /// Whether networks can be built from these numbers.
+    /// Whether networks can be built from these numbers; the schedule is checked by [`Plan::check`](crate::train::plan::Plan::check).
     ///
     /// # Errors
     /// Names the first number that cannot be used.
     pub fn check(&self) -> Result<()> {
         let size = self.size();
         let stages = self.discriminator.stages.len();
-        let positive = [("latent", self.latent), ("batch", self.schedule.batch), ("size", size)];
+        let positive = [("latent", self.latent), ("size", size)];
         for (what, value) in positive {
             if value == 0 {
                 return Err(Error::invalid(what, "0", "1 or more", ""));
@@ -322,7 +322,7 @@ impl MakeGirlsConfig {
             return Err(Error::invalid("discriminator stage", format!("{stage:?}"), "channels, and kernel 3 or 4", ""));
         }
         self.check_generator()?;
-        self.check_schedule()
+        self.check_objective()
     }
 
     fn check_generator(&self) -> Result<()> {
@@ -336,16 +336,7 @@ impl MakeGirlsConfig {
         }
     }
 
-    fn check_schedule(&self) -> Result<()> {
-        let schedule = &self.schedule;
-        let rates = [("beta1", schedule.beta1), ("beta2", schedule.beta2), ("ema", schedule.ema)];
-        if let Some((what, value)) = rates.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
-            return Err(Error::invalid(what, value.to_string(), "a number in [0, 1)", ""));
-        }
-        let positive = [("learning_rate", schedule.learning_rate), ("decay_steps", schedule.decay_steps)];
-        if let Some((what, value)) = positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
-            return Err(Error::invalid(what, value.to_string(), "a number above 0", ""));
-        }
+    fn check_objective(&self) -> Result<()> {
         let weights = [("lambda_adv", self.objective.lambda_adv), ("lambda_gp", self.objective.lambda_gp)];
         match weights.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
             None => Ok(()),

@@ -1,6 +1,6 @@
 //! The generator (Figure 7).
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::config::{GeneratorConfig, MakeGirlsConfig, SrResNetConfig, Upsampling};
 use crate::models::baselines::dcgan;
@@ -29,6 +29,7 @@ pub struct Generator {
     latent: usize,
     labels: usize,
     network: Network,
+    device: Device,
 }
 
 #[derive(Clone, Debug)]
@@ -48,7 +49,12 @@ impl Generator {
             GeneratorConfig::SrResNet(config) => Network::SrResNet(Box::new(SrResNet::new(config, inputs, scope)?)),
             GeneratorConfig::Dcgan(config) => Network::Dcgan(Box::new(dcgan::Generator::new(config, inputs, scope)?)),
         };
-        Ok(Generator { latent: config.latent, labels: config.tags.len(), network })
+        Ok(Generator { latent: config.latent, labels: config.tags.len(), network, device: scope.device().clone() })
+    }
+
+    /// Where the parameters are.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// `z` `[N, Z]`, standard normal, and `labels` `[N, L]`, 0/1 (continuous allowed) → pictures `[N, 3, H, W]` in

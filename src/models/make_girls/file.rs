@@ -1,0 +1,124 @@
+//! Weights as one safetensors file, which says itself what network it is for.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::config::{MakeGirlsConfig, Planes, SrResNetConfig, Upsampling, GeneratorConfig};
+use super::handle::MakeGirls;
+use super::objective::Adversaries;
+use crate::train::gan::{Gan, Networks};
+use crate::weights::safetensors;
+use crate::{Error, Result, Seed};
+
+/// What the metadata of a weights file says.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    /// Name of the model in the catalogue.
+    model: String,
+    /// Its configuration.
+    config: MakeGirlsConfig,
+}
+
+impl MakeGirlsConfig {
+    /// The networks that make.girls.moe published in 2017, by their number of labels: 34 at 128 px ("Amaryllis", no
+    /// global skip, sub-pixel order DCR) or 36 at 256 px (global skip, nearest upsampling). Both write blue-green-red
+    /// planes.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn published(labels: usize) -> Result<MakeGirlsConfig> {
+        match labels {
+            34 => {
+                let generator =
+                    SrResNetConfig { global_skip: false, upsampling: Upsampling::SubPixelDcr, ..Default::default() };
+                let generator = GeneratorConfig::SrResNet(generator);
+                Ok(MakeGirlsConfig { generator, planes: Planes::Bgr, ..MakeGirlsConfig::default() })
+            }
+            36 => Ok(MakeGirlsConfig { planes: Planes::Bgr, ..MakeGirlsConfig::site_256() }),
+            other => {
+                let expected = "34 (128 px) or 36 (256 px)";
+                Err(Error::invalid("labels of a published network", other.to_string(), expected, ""))
+            }
+        }
+    }
+
+    /// The metadata text with which a weights file configures itself.
+    ///
+    /// # Errors
+    /// When the configuration cannot be written as JSON.
+    pub fn about(&self) -> Result<String> {
+        let about = About { model: Adversaries::NAME.into(), config: self.clone() };
+        serde_json::to_string(&about).map_err(|error| Error::invalid("configuration", error.to_string(), "JSON", ""))
+    }
+}
+
+impl MakeGirls {
+    /// A model from a weights file, configured by the file's own metadata. A file with the generator only (published
+    /// weights) gets a freshly initialised discriminator.
+    ///
+    /// # Errors
+    /// When the file is broken, is not of this model, or tensors are missing, surplus or of wrong shape (listed by
+    /// name).
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<MakeGirls> {
+        let path = path.as_ref();
+        let file = safetensors::read(path)?;
+        let expected = "weights of make-girls with their configuration in the metadata";
+        let hint = "Files written by `tachie train`, `tachie import` and `MakeGirls::save` have it.";
+        let Some(text) = file.metadata.get(safetensors::ABOUT) else {
+            return Err(Error::file(path, format!("no metadata \"{}\"", safetensors::ABOUT), expected, hint));
+        };
+        let about: About =
+            serde_json::from_str(text).map_err(|error| Error::file(path, error.to_string(), expected, hint))?;
+        if about.model != Adversaries::NAME {
+            return Err(Error::file(path, format!("weights of {}", about.model), expected, ""));
+        }
+        MakeGirls::from_tensors(about.config, &file.tensors, device).map_err(|error| match error {
+            Error::Invalid { found, expected, hint, .. } => Error::file(path, found, expected, hint),
+            other => other,
+        })
+    }
+
+    /// A model from tensors named `g.dense.weight` and so on. Without any tensor below `d.` the discriminator is
+    /// freshly initialised.
+    ///
+    /// # Errors
+    /// When tensors are missing, surplus, of wrong shape (listed by name) or hold NaN.
+    pub fn from_tensors(
+        config: MakeGirlsConfig,
+        tensors: &BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<MakeGirls> {
+        let broken: Vec<&str> =
+            tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect();
+        if !broken.is_empty() {
+            return Err(Error::invalid("weights", format!("NaN or Inf in {}", broken.join(", ")), "numbers", ""));
+        }
+        let networks = Networks::new::<Adversaries>(&config, Seed(0), device)?;
+        let mut all = tensors.clone();
+        if !tensors.keys().any(|name| name.starts_with("d.")) {
+            let fresh = networks.params.tensors();
+            all.extend(fresh.into_iter().filter(|(name, _)| name.starts_with("d.")));
+        }
+        networks.params.load(&all)?;
+        networks.average.load(&all)?;
+        Ok(MakeGirls::with_networks(config, device, networks))
+    }
+
+    /// Writes generator and discriminator as this value draws with them (`model.ema().save(..)` for the running
+    /// average) into one safetensors file, with the configuration in its metadata.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        safetensors::write(path, &self.params().tensors(), &self.config().about()?)
+    }
+}
+
+fn finite(tensor: &Tensor) -> bool {
+    // A sum is finite only if every number is; f64, so that large weights do not overflow.
+    let sum = tensor.to_dtype(DType::F64).and_then(|t| t.sum_all()).and_then(|t| t.to_scalar::<f64>());
+    sum.is_ok_and(f64::is_finite)
+}

@@ -1,0 +1,307 @@
+//! The model as a notebook holds it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{Device, Tensor};
+
+use super::config::{DiscriminatorConfig, MakeGirlsConfig, SrResNetConfig};
+use super::objective::Adversaries;
+use crate::data::batch::Images;
+use crate::data::dataset::Dataset;
+use crate::data::tags::Labels;
+use crate::nn::norm::Mode;
+use crate::nn::params::{ParamStore, Training};
+use crate::sample::{Latent, Noise};
+use crate::train::gan::{Gan, Networks, Player};
+use crate::train::trainer::{Options, Trainer};
+use crate::{Error, Result, Seed};
+
+/// Pictures that go through a network at once.
+const CHUNK: usize = 16;
+
+/// A make.girls.moe model: its configuration, its weights and their running average. Clones share the weights, and so
+/// does a [`Trainer`] started from it: the model sees what is trained.
+#[derive(Clone)]
+pub struct MakeGirls {
+    inner: Arc<Inner>,
+    averaged: bool,
+}
+
+struct Inner {
+    config: MakeGirlsConfig,
+    device: Device,
+    networks: Mutex<Networks>,
+}
+
+impl MakeGirls {
+    /// The paper, number by number: 128 px, 34 attributes.
+    pub fn paper() -> MakeGirlsConfig {
+        MakeGirlsConfig::default()
+    }
+
+    /// The same method with small networks at 64 px, which learn on two CPU cores in minutes.
+    pub fn tiny() -> MakeGirlsConfig {
+        MakeGirlsConfig::tiny()
+    }
+
+    pub(super) fn with_networks(config: MakeGirlsConfig, device: &Device, networks: Networks) -> MakeGirls {
+        let inner = Inner { config, device: device.clone(), networks: Mutex::new(networks) };
+        MakeGirls { inner: Arc::new(inner), averaged: false }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &MakeGirlsConfig {
+        &self.inner.config
+    }
+
+    /// The same model, drawing with the running average of its weights, which is steadier than the last step's.
+    pub fn ema(&self) -> MakeGirls {
+        MakeGirls { inner: self.inner.clone(), averaged: true }
+    }
+
+    /// The weights that this value draws with.
+    pub fn params(&self) -> ParamStore {
+        let networks = self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.averaged { networks.average.clone() } else { networks.params.clone() }
+    }
+
+    /// Trains on a data set in a run folder; resumes when the folder holds a run of the same configuration and data.
+    /// From then on this model holds the weights of that run.
+    ///
+    /// # Errors
+    /// When the data set has other tags than the model or smaller pictures, or the folder holds something else.
+    pub fn train_on(&self, dataset: &Dataset, folder: impl AsRef<Path>) -> Result<Trainer> {
+        self.train_with(dataset, folder, Options::default())
+    }
+
+    /// As [`MakeGirls::train_on`], with another seed, device or number of threads.
+    ///
+    /// # Errors
+    /// As [`MakeGirls::train_on`].
+    pub fn train_with(&self, dataset: &Dataset, folder: impl AsRef<Path>, options: Options) -> Result<Trainer> {
+        check_data(&self.inner.config, dataset)?;
+        let trainer = Trainer::open::<Adversaries>(&self.inner.config, dataset, folder.as_ref(), options)?;
+        *self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner) = trainer.networks();
+        Ok(trainer)
+    }
+
+    /// Random noise for one picture, as long as z.
+    pub fn noise(&self, seed: Seed) -> Noise {
+        Noise::new(self.inner.config.latent, seed)
+    }
+
+    /// `n` pictures with these attributes and random noise. An exclusive group (hair colour, eye colour) in which
+    /// `labels` names nothing is drawn anew for every picture, since the networks have never seen a face without one;
+    /// other attributes that are not named are off.
+    ///
+    /// # Errors
+    /// When the labels are of another vocabulary, or the device has no memory for the pictures.
+    pub fn sample(&self, labels: &Labels, n: usize, seed: Seed) -> Result<Images> {
+        self.sample_many(&vec![labels.clone(); n], seed)
+    }
+
+    /// One picture for each of these attributes, with random noise; otherwise as [`MakeGirls::sample`].
+    ///
+    /// # Errors
+    /// As [`MakeGirls::sample`].
+    pub fn sample_many(&self, labels: &[Labels], seed: Seed) -> Result<Images> {
+        self.generate(&self.latents(labels, seed)?)
+    }
+
+    /// `n` pictures with random noise and attributes, drawn as while training.
+    ///
+    /// # Errors
+    /// When the device has no memory for the pictures.
+    pub fn sample_random(&self, n: usize, seed: Seed) -> Result<Images> {
+        self.sample(&self.inner.config.tags.labels(), 0, seed)?;
+        self.generate(&self.random_latents(n, seed)?)
+    }
+
+    /// `n` inputs with random noise and attributes, drawn as while training.
+    ///
+    /// # Errors
+    /// When the sampler cannot draw from the vocabulary.
+    pub fn random_latents(&self, n: usize, seed: Seed) -> Result<Vec<Latent>> {
+        let config = &self.inner.config;
+        let mut stream = seed.stream("labels");
+        let labels = (0..n).map(|_| config.sampler.sample(&config.tags, &mut stream)).collect::<Result<Vec<_>>>()?;
+        self.latents(&labels, seed)
+    }
+
+    fn latents(&self, labels: &[Labels], seed: Seed) -> Result<Vec<Latent>> {
+        let (mut noise, mut colours) = (seed.stream("noise"), seed.stream("colours"));
+        let config = &self.inner.config;
+        labels
+            .iter()
+            .map(|labels| {
+                self.check_labels(labels)?;
+                let drawn = config.sampler.sample(&config.tags, &mut colours)?;
+                Ok(Latent::new(&Noise::draw(config.latent, &mut noise), &completed(labels, &drawn)))
+            })
+            .collect()
+    }
+
+    /// The pictures of these inputs, one each, with their attributes as captions.
+    ///
+    /// # Errors
+    /// When a latent vector has another length or labels are of another vocabulary.
+    pub fn generate(&self, latents: &[Latent]) -> Result<Images> {
+        let captions = latents.iter().map(|latent| latent.labels.to_string()).collect();
+        let made = self.generate_raw(latents)?;
+        Images::new(self.inner.config.planes.swap(&made)?)?.with_captions(captions)
+    }
+
+    /// As [`MakeGirls::generate`], but the network's own numbers: `[N, 3, H, W]`, planes in the order of
+    /// [`MakeGirlsConfig::planes`].
+    ///
+    /// # Errors
+    /// As [`MakeGirls::generate`].
+    pub fn generate_raw(&self, latents: &[Latent]) -> Result<Tensor> {
+        let networks = self.networks()?;
+        let generator = networks.generator();
+        let mut made = Vec::new();
+        for chunk in latents.chunks(CHUNK) {
+            let mut z = Vec::with_capacity(chunk.len() * self.inner.config.latent);
+            let mut labels = Vec::with_capacity(chunk.len());
+            for latent in chunk {
+                self.check_labels(&latent.labels)?;
+                self.check_latent(latent)?;
+                z.extend_from_slice(&latent.z);
+                labels.push(latent.labels.clone());
+            }
+            let z = Tensor::from_vec(z, (chunk.len(), self.inner.config.latent), &self.inner.device)?;
+            made.push(generator.forward(&z, &Labels::stack(&labels, &self.inner.device)?, Mode::Eval)?);
+        }
+        match made.is_empty() {
+            true => Err(Error::invalid("pictures to draw", "none", "at least one", "")),
+            false => Ok(Tensor::cat(&made, 0)?),
+        }
+    }
+
+    /// What the discriminator's heads read of these pictures, `[N, F]`: features for nearest neighbours and t-SNE.
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn features(&self, images: &Images) -> Result<Tensor> {
+        self.judge(images, |networks, pictures| networks.discriminator().features(pictures))
+    }
+
+    /// The probabilities with which the discriminator names the attributes of these pictures, `[N, L]` in [0, 1].
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn classify(&self, images: &Images) -> Result<Tensor> {
+        self.judge(images, |networks, pictures| {
+            crate::ops::activation::sigmoid(&networks.discriminator().forward(pictures)?.attributes)
+        })
+    }
+
+    fn judge(&self, images: &Images, look: fn(&Adversaries, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let networks = self.networks()?;
+        let pictures = self.inner.config.planes.swap(&images.tensor.to_device(&self.inner.device)?)?;
+        let mut answers = Vec::new();
+        for start in (0..images.len()).step_by(CHUNK) {
+            answers.push(look(&networks, &pictures.narrow(0, start, CHUNK.min(images.len() - start))?)?);
+        }
+        match answers.is_empty() {
+            true => Err(Error::invalid("pictures to judge", "none", "at least one", "")),
+            false => Ok(Tensor::cat(&answers, 0)?),
+        }
+    }
+
+    /// How many numbers each player trains.
+    pub fn parameters(&self) -> Vec<(Player, usize)> {
+        let params = self.params();
+        [Player::Generator, Player::Discriminator].map(|player| (player, params.count(player.prefix()))).to_vec()
+    }
+
+    fn networks(&self) -> Result<Adversaries> {
+        Adversaries::new(&self.inner.config, &self.params().view(Training::Nothing))
+    }
+
+    fn check_labels(&self, labels: &Labels) -> Result<()> {
+        let tags = &self.inner.config.tags;
+        // Chances and groups may differ: a network only knows names and their order.
+        if labels.tags().names() == tags.names() {
+            return Ok(());
+        }
+        let hint = "Make them with `model.config().tags.parse(..)`.";
+        Err(Error::invalid("labels", format!("{:?}", labels.tags()), format!("{tags:?}"), hint))
+    }
+
+    fn check_latent(&self, latent: &Latent) -> Result<()> {
+        let wanted = self.inner.config.latent;
+        match latent.z.len() == wanted && latent.z.iter().all(|v| v.is_finite()) {
+            true => Ok(()),
+            false => {
+                let found = format!("{} numbers", latent.z.len());
+                Err(Error::invalid("latent vector", found, format!("{wanted} finite numbers"), ""))
+            }
+        }
+    }
+}
+
+/// `labels`, with exclusive groups in which nothing is named taken from `drawn`.
+fn completed(labels: &Labels, drawn: &Labels) -> Labels {
+    let mut labels = labels.clone();
+    for group in drawn.tags().groups() {
+        if group.members.iter().all(|&id| labels.values[id] == 0.0) {
+            group.members.iter().for_each(|&id| labels.values[id] = drawn.values[id]);
+        }
+    }
+    labels
+}
+
+fn check_data(config: &MakeGirlsConfig, dataset: &Dataset) -> Result<()> {
+    if dataset.tags().names() != config.tags.names() {
+        let hint = "Give the model the tags of the data set: `MakeGirls::tiny().tags(faces.tags())`.";
+        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", config.tags));
+        return Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint));
+    }
+    if (dataset.size() as usize) < config.size() {
+        let found = format!("{0} × {0} pixels", dataset.size());
+        let expected = format!("{} or more", config.size());
+        return Err(Error::invalid(format!("pictures of {}", dataset.name()), found, expected, ""));
+    }
+    Ok(())
+}
+
+impl MakeGirlsConfig {
+    /// Freshly initialised networks with seed 0.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build(self, device: &Device) -> Result<MakeGirls> {
+        self.build_with(device, Seed(0))
+    }
+
+    /// Freshly initialised networks.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build_with(self, device: &Device, seed: Seed) -> Result<MakeGirls> {
+        Adversaries::plan(&self).check()?;
+        let networks = Networks::new::<Adversaries>(&self, seed, device)?;
+        Ok(MakeGirls::with_networks(self, device, networks))
+    }
+
+    /// The tiny preset: see [`MakeGirls::tiny`].
+    pub fn tiny() -> MakeGirlsConfig {
+        let generator = SrResNetConfig { channels: 32, blocks: 4, doublings: 2, output_kernel: 5, ..Default::default() };
+        let discriminator = DiscriminatorConfig::of(&[(16, 4, 1), (32, 4, 1), (64, 4, 1), (128, 3, 1), (256, 3, 0)]);
+        MakeGirlsConfig::default().generator(generator).discriminator(discriminator).batch(16)
+    }
+}
+
+impl fmt::Debug for MakeGirls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.inner.config.size();
+        write!(f, "MakeGirls({size} × {size} px, {} attributes", self.inner.config.tags.len())?;
+        for (player, count) in self.parameters() {
+            write!(f, ", {} {count}", player.name())?;
+        }
+        f.write_str(")")
+    }
+}

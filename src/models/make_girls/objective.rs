@@ -1,0 +1,170 @@
+//! The losses (section 3.2) and the schedule (section 3.3).
+
+use candle_core::Tensor;
+
+use super::config::{MakeGirlsConfig, Planes};
+use super::discriminator::Discriminator;
+use super::generator::Generator;
+use crate::data::batch::{Batch, Images};
+use crate::data::tags::Labels;
+use crate::losses::adversarial::{fake, real};
+use crate::losses::attribute::attributes;
+use crate::losses::penalty::dragan;
+use crate::nn::norm::Mode;
+use crate::nn::params::Scope;
+use crate::rng::Stream;
+use crate::sample::Noise;
+use crate::train::gan::{Gan, Losses, Player, Step};
+use crate::train::plan::{Average, Decay, Mark, Plan, Stage};
+use crate::{Error, Result, Seed};
+
+/// Pictures of a preview.
+const PREVIEW: usize = 25;
+
+/// Generator and discriminator of one configuration.
+#[derive(Clone, Debug)]
+pub struct Adversaries {
+    config: MakeGirlsConfig,
+    generator: Generator,
+    discriminator: Discriminator,
+}
+
+impl Planes {
+    /// Pictures `[N, 3, H, W]` in red-green-blue order to this order, or back: both exchange red and blue or neither.
+    ///
+    /// # Errors
+    /// When there are no three planes.
+    pub fn swap(self, images: &Tensor) -> Result<Tensor> {
+        match self {
+            Planes::Rgb => Ok(images.clone()),
+            Planes::Bgr => {
+                let plane = |i| images.narrow(1, i, 1);
+                Ok(Tensor::cat(&[plane(2)?, plane(1)?, plane(0)?], 1)?)
+            }
+        }
+    }
+}
+
+impl Adversaries {
+    /// The generator.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// The discriminator.
+    pub fn discriminator(&self) -> &Discriminator {
+        &self.discriminator
+    }
+
+    fn labels(&self, count: usize, stream: &mut Stream) -> Result<Vec<Labels>> {
+        (0..count).map(|_| self.config.sampler.sample(&self.config.tags, stream)).collect()
+    }
+
+    fn latents(&self, count: usize, like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+        let z: Vec<f32> = (0..count).flat_map(|_| Noise::draw(self.config.latent, stream).z()).collect();
+        Ok(Tensor::from_vec(z, (count, self.config.latent), like.device())?.to_dtype(like.dtype())?)
+    }
+
+    /// L_D = 34·[BCE(a(x), 1) + BCE(a(G), 0)] + BCE(t(x), y) + BCE(t(G), c) + 0.5·GP, all means over the pictures and
+    /// the attribute terms sums over the labels. The paper prints the attribute terms with the sign of a likelihood.
+    fn discriminator_loss(&self, batch: &Batch, made: &Tensor, asked: &Tensor, step: &Step) -> Result<Losses> {
+        let objective = &self.config.objective;
+        let shown = self.config.planes.swap(&batch.images)?;
+        let labels = self.real_labels(batch)?;
+        let n = batch.len();
+        // One pass over both halves: nothing in the discriminator mixes pictures.
+        let verdict = self.discriminator.forward(&Tensor::cat(&[&shown, &made.detach()], 0)?)?;
+        let half = |x: &Tensor, i: usize| Ok::<_, Error>(x.narrow(0, i * n, if i == 0 { n } else { x.dims()[0] - n })?);
+        let mut losses = Losses::new();
+        losses.add("adv_real", &real(&half(&verdict.logit, 0)?)?, objective.lambda_adv)?;
+        losses.add("adv_fake", &fake(&half(&verdict.logit, 1)?)?, objective.lambda_adv)?;
+        losses.add("cls_real", &attributes(&half(&verdict.attributes, 0)?, labels, objective.labels)?, 1.0)?;
+        let fakes = attributes(&half(&verdict.attributes, 1)?, asked, objective.labels)?;
+        losses.add("cls_fake", &fakes, if objective.classify_fakes { 1.0 } else { 0.0 })?;
+        if objective.lambda_gp > 0.0 {
+            let penalty = dragan(&self.discriminator, &shown, &mut step.stream("dragan"))?;
+            losses.add("gp", &penalty, objective.lambda_gp)?;
+        }
+        Ok(losses)
+    }
+
+    /// L_G = 34·BCE(a(G), 1) + BCE(t(G), c).
+    fn generator_loss(&self, made: &Tensor, asked: &Tensor) -> Result<Losses> {
+        let verdict = self.discriminator.forward(made)?;
+        let mut losses = Losses::new();
+        losses.add("adv", &real(&verdict.logit)?, self.config.objective.lambda_adv)?;
+        losses.add("cls", &attributes(&verdict.attributes, asked, self.config.objective.labels)?, 1.0)?;
+        Ok(losses)
+    }
+
+    fn real_labels<'a>(&self, batch: &'a Batch) -> Result<&'a Tensor> {
+        let wanted = [batch.len(), self.config.tags.len()];
+        match &batch.labels {
+            Some(labels) if labels.dims() == wanted => Ok(labels),
+            Some(labels) => Err(Error::shape("batch: labels", labels.dims(), format!("{wanted:?}"))),
+            None => Err(Error::invalid(
+                "batch",
+                "pictures without labels",
+                format!("{} labels per picture", wanted[1]),
+                "Train on a data set with a tag table.",
+            )),
+        }
+    }
+}
+
+impl Gan for Adversaries {
+    type Config = MakeGirlsConfig;
+    const NAME: &'static str = "make-girls";
+
+    fn new(config: &MakeGirlsConfig, params: &Scope) -> Result<Adversaries> {
+        config.check()?;
+        Ok(Adversaries {
+            config: config.clone(),
+            generator: Generator::new(config, &params.pp(Player::Generator.prefix()))?,
+            discriminator: Discriminator::new(config, &params.pp(Player::Discriminator.prefix()))?,
+        })
+    }
+
+    fn plan(config: &MakeGirlsConfig) -> Plan {
+        let schedule = &config.schedule;
+        let stage =
+            Stage::new(Mark::Steps(schedule.steps), config.size(), schedule.batch, schedule.learning_rate);
+        Plan::new(stage)
+            .adam(schedule.beta1, schedule.beta2, 1e-8)
+            .decay(Decay::Exponential { from: schedule.constant_steps, tau: schedule.decay_steps })
+            .average(Average::Decay(schedule.ema))
+    }
+
+    fn share(&self, batch: &Batch, step: &mut Step) -> Result<()> {
+        let images = &batch.images;
+        let asked = Labels::stack(&self.labels(batch.len(), &mut step.stream("labels"))?, images.device())?;
+        let asked = asked.to_dtype(images.dtype())?;
+        let z = self.latents(batch.len(), images, &mut step.stream("z"))?;
+        step.put("made", self.generator.forward(&z, &asked, Mode::Train)?);
+        step.put("asked", asked);
+        Ok(())
+    }
+
+    fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        let shared = |name: &str| {
+            let hint = "Call `share` before the losses of a step.";
+            step.get(name).ok_or_else(|| Error::invalid("step", format!("no tensor \"{name}\""), "one", hint))
+        };
+        let (made, asked) = (shared("made")?, shared("asked")?);
+        match who {
+            Player::Generator => self.generator_loss(&made, &asked),
+            Player::Discriminator => self.discriminator_loss(batch, &made, &asked, step),
+            other => Err(Error::invalid("player", other.name(), "generator or discriminator", "")),
+        }
+    }
+
+    fn preview(&self, seed: Seed) -> Result<Images> {
+        let labels = self.labels(PREVIEW, &mut seed.stream("preview/labels"))?;
+        let device = self.generator.device();
+        let asked = Labels::stack(&labels, device)?;
+        let z = self.latents(PREVIEW, &asked, &mut seed.stream("preview/z"))?;
+        let made = self.generator.forward(&z, &asked, Mode::Eval)?;
+        let captions = labels.iter().map(ToString::to_string).collect();
+        Images::new(self.config.planes.swap(&made)?)?.with_captions(captions)
+    }
+}
