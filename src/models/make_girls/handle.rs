@@ -10,10 +10,7 @@ use super::config::{DiscriminatorConfig, MakeGirlsConfig, SrResNetConfig};
 use super::objective::Adversaries;
 use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
-use crate::data::tags::Labels;
-use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training};
-use crate::sample::{Latent, Noise};
 use crate::train::gan::{Gan, Networks, Player};
 use crate::train::trainer::{Options, Trainer};
 use crate::{Error, Result, Seed};
@@ -61,6 +58,11 @@ impl MakeGirls {
         MakeGirls { inner: self.inner.clone(), averaged: true }
     }
 
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
     /// The weights that this value draws with.
     pub fn params(&self) -> ParamStore {
         let networks = self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,99 +87,6 @@ impl MakeGirls {
         let trainer = Trainer::open::<Adversaries>(&self.inner.config, dataset, folder.as_ref(), options)?;
         *self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner) = trainer.networks();
         Ok(trainer)
-    }
-
-    /// Random noise for one picture, as long as z.
-    pub fn noise(&self, seed: Seed) -> Noise {
-        Noise::new(self.inner.config.latent, seed)
-    }
-
-    /// `n` pictures with these attributes and random noise. An exclusive group (hair colour, eye colour) in which
-    /// `labels` names nothing is drawn anew for every picture, since the networks have never seen a face without one;
-    /// other attributes that are not named are off.
-    ///
-    /// # Errors
-    /// When the labels are of another vocabulary, or the device has no memory for the pictures.
-    pub fn sample(&self, labels: &Labels, n: usize, seed: Seed) -> Result<Images> {
-        self.sample_many(&vec![labels.clone(); n], seed)
-    }
-
-    /// One picture for each of these attributes, with random noise; otherwise as [`MakeGirls::sample`].
-    ///
-    /// # Errors
-    /// As [`MakeGirls::sample`].
-    pub fn sample_many(&self, labels: &[Labels], seed: Seed) -> Result<Images> {
-        self.generate(&self.latents(labels, seed)?)
-    }
-
-    /// `n` pictures with random noise and attributes, drawn as while training.
-    ///
-    /// # Errors
-    /// When the device has no memory for the pictures.
-    pub fn sample_random(&self, n: usize, seed: Seed) -> Result<Images> {
-        self.sample(&self.inner.config.tags.labels(), 0, seed)?;
-        self.generate(&self.random_latents(n, seed)?)
-    }
-
-    /// `n` inputs with random noise and attributes, drawn as while training.
-    ///
-    /// # Errors
-    /// When the sampler cannot draw from the vocabulary.
-    pub fn random_latents(&self, n: usize, seed: Seed) -> Result<Vec<Latent>> {
-        let config = &self.inner.config;
-        let mut stream = seed.stream("labels");
-        let labels = (0..n).map(|_| config.sampler.sample(&config.tags, &mut stream)).collect::<Result<Vec<_>>>()?;
-        self.latents(&labels, seed)
-    }
-
-    fn latents(&self, labels: &[Labels], seed: Seed) -> Result<Vec<Latent>> {
-        let (mut noise, mut colours) = (seed.stream("noise"), seed.stream("colours"));
-        let config = &self.inner.config;
-        labels
-            .iter()
-            .map(|labels| {
-                self.check_labels(labels)?;
-                let drawn = config.sampler.sample(&config.tags, &mut colours)?;
-                Ok(Latent::new(&Noise::draw(config.latent, &mut noise), &completed(labels, &drawn)))
-            })
-            .collect()
-    }
-
-    /// The pictures of these inputs, one each, with their attributes as captions.
-    ///
-    /// # Errors
-    /// When a latent vector has another length or labels are of another vocabulary.
-    pub fn generate(&self, latents: &[Latent]) -> Result<Images> {
-        let captions = latents.iter().map(|latent| latent.labels.to_string()).collect();
-        let made = self.generate_raw(latents)?;
-        Images::new(self.inner.config.planes.swap(&made)?)?.with_captions(captions)
-    }
-
-    /// As [`MakeGirls::generate`], but the network's own numbers: `[N, 3, H, W]`, planes in the order of
-    /// [`MakeGirlsConfig::planes`].
-    ///
-    /// # Errors
-    /// As [`MakeGirls::generate`].
-    pub fn generate_raw(&self, latents: &[Latent]) -> Result<Tensor> {
-        let networks = self.networks()?;
-        let generator = networks.generator();
-        let mut made = Vec::new();
-        for chunk in latents.chunks(CHUNK) {
-            let mut z = Vec::with_capacity(chunk.len() * self.inner.config.latent);
-            let mut labels = Vec::with_capacity(chunk.len());
-            for latent in chunk {
-                self.check_labels(&latent.labels)?;
-                self.check_latent(latent)?;
-                z.extend_from_slice(&latent.z);
-                labels.push(latent.labels.clone());
-            }
-            let z = Tensor::from_vec(z, (chunk.len(), self.inner.config.latent), &self.inner.device)?;
-            made.push(generator.forward(&z, &Labels::stack(&labels, &self.inner.device)?, Mode::Eval)?);
-        }
-        match made.is_empty() {
-            true => Err(Error::invalid("pictures to draw", "none", "at least one", "")),
-            false => Ok(Tensor::cat(&made, 0)?),
-        }
     }
 
     /// What the discriminator's heads read of these pictures, `[N, F]`: features for nearest neighbours and t-SNE.
@@ -217,41 +126,13 @@ impl MakeGirls {
         [Player::Generator, Player::Discriminator].map(|player| (player, params.count(player.prefix()))).to_vec()
     }
 
-    fn networks(&self) -> Result<Adversaries> {
+    /// The networks of this value, for use and not for training.
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    pub fn networks(&self) -> Result<Adversaries> {
         Adversaries::new(&self.inner.config, &self.params().view(Training::Nothing))
     }
-
-    fn check_labels(&self, labels: &Labels) -> Result<()> {
-        let tags = &self.inner.config.tags;
-        // Chances and groups may differ: a network only knows names and their order.
-        if labels.tags().names() == tags.names() {
-            return Ok(());
-        }
-        let hint = "Make them with `model.config().tags.parse(..)`.";
-        Err(Error::invalid("labels", format!("{:?}", labels.tags()), format!("{tags:?}"), hint))
-    }
-
-    fn check_latent(&self, latent: &Latent) -> Result<()> {
-        let wanted = self.inner.config.latent;
-        match latent.z.len() == wanted && latent.z.iter().all(|v| v.is_finite()) {
-            true => Ok(()),
-            false => {
-                let found = format!("{} numbers", latent.z.len());
-                Err(Error::invalid("latent vector", found, format!("{wanted} finite numbers"), ""))
-            }
-        }
-    }
-}
-
-/// `labels`, with exclusive groups in which nothing is named taken from `drawn`.
-fn completed(labels: &Labels, drawn: &Labels) -> Labels {
-    let mut labels = labels.clone();
-    for group in drawn.tags().groups() {
-        if group.members.iter().all(|&id| labels.values[id] == 0.0) {
-            group.members.iter().for_each(|&id| labels.values[id] = drawn.values[id]);
-        }
-    }
-    labels
 }
 
 fn check_data(config: &MakeGirlsConfig, dataset: &Dataset) -> Result<()> {

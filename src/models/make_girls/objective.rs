@@ -13,7 +13,6 @@ use crate::losses::penalty::dragan;
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::rng::Stream;
-use crate::sample::Noise;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Decay, Mark, Plan, Stage};
 use crate::{Error, Result, Seed};
@@ -61,8 +60,8 @@ impl Adversaries {
     }
 
     fn latents(&self, count: usize, like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
-        let z: Vec<f32> = (0..count).flat_map(|_| Noise::draw(self.config.latent, stream).z()).collect();
-        Ok(Tensor::from_vec(z, (count, self.config.latent), like.device())?.to_dtype(like.dtype())?)
+        let z = stream.normal_tensor(&[count, self.config.latent], like.device())?;
+        Ok(z.to_dtype(like.dtype())?)
     }
 
     /// L_D = 34·[BCE(a(x), 1) + BCE(a(G), 0)] + BCE(t(x), y) + BCE(t(G), c) + 0.5·GP, all means over the pictures and
