@@ -16,7 +16,8 @@ use crate::show::table::Table;
 use crate::train::gan::{Gan, Losses, Networks, Player, Step};
 use crate::train::plan::Plan;
 use crate::train::trainer::{Options, Trainer};
-use crate::{Error, Result, Seed};
+use crate::rng::Seed;
+use crate::{Error, Result};
 
 /// A model of the catalogue.
 #[derive(Clone)]

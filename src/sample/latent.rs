@@ -96,7 +96,8 @@ impl Path {
             Path::Linear => (1.0 - t, t),
             Path::Polar => ((1.0 - t).max(0.0).sqrt(), t.max(0.0).sqrt()),
             Path::Slerp => {
-                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+                let dot =
+                    |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
                 let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
                 let angle = cosine.clamp(-1.0, 1.0).acos();
                 // A zero vector has no direction (NaN), and on one line every great circle is one.

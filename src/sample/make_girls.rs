@@ -7,7 +7,8 @@ use crate::data::batch::Images;
 use crate::data::tags::Labels;
 use crate::models::make_girls::MakeGirls;
 use crate::nn::norm::Mode;
-use crate::{Error, Result, Seed};
+use crate::rng::Seed;
+use crate::{Error, Result};
 
 /// Pictures that go through the generator at once.
 const CHUNK: usize = 16;

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype, SafeTensors};
+use candle_core::{DType, Device, Tensor};
 
 use crate::{Error, Result};
 

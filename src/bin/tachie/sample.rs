@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use tachie::models::make_girls::MakeGirls;
 use tachie::sample::Latent;
 use tachie::weights::npz;
-use tachie::{Error, Result, Seed};
+use tachie::rng::Seed;
+use tachie::{Error, Result};
 
 /// Draw pictures with a trained or published network.
 #[derive(Debug, Parser)]

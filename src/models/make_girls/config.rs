@@ -318,7 +318,8 @@ impl MakeGirlsConfig {
             let expected = "one stage or more, each halving the side without remainder";
             return Err(Error::invalid("discriminator", found, expected, ""));
         }
-        if let Some(stage) = self.discriminator.stages.iter().find(|s| s.channels == 0 || !(3..=4).contains(&s.kernel)) {
+        if let Some(stage) = self.discriminator.stages.iter().find(|s| s.channels == 0 || !(3..=4).contains(&s.kernel))
+        {
             return Err(Error::invalid("discriminator stage", format!("{stage:?}"), "channels, and kernel 3 or 4", ""));
         }
         self.check_generator()?;

@@ -121,7 +121,8 @@ struct Block {
 
 impl Block {
     fn new(scope: &Scope, channels: usize, slope: f64) -> Result<Block> {
-        let conv = |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights());
+        let conv =
+            |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights());
         Ok(Block { conv1: conv("conv1")?, conv2: conv("conv2")?, slope })
     }
 

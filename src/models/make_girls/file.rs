@@ -6,12 +6,13 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::config::{MakeGirlsConfig, Planes, SrResNetConfig, Upsampling, GeneratorConfig};
+use super::config::{GeneratorConfig, MakeGirlsConfig, Planes, SrResNetConfig, Upsampling};
 use super::handle::MakeGirls;
 use super::objective::Adversaries;
+use crate::rng::Seed;
 use crate::train::gan::{Gan, Networks};
 use crate::weights::safetensors;
-use crate::{Error, Result, Seed};
+use crate::{Error, Result};
 
 /// What the metadata of a weights file says.
 #[derive(Debug, Serialize, Deserialize)]

@@ -147,7 +147,8 @@ struct Block {
 
 impl Block {
     fn new(scope: &Scope, channels: usize) -> Result<Block> {
-        let conv = |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights());
+        let conv =
+            |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights());
         let bn = |name| BatchNorm::new(&scope.pp(name), channels, norm());
         Ok(Block { conv1: conv("conv1")?, bn1: bn("bn1")?, conv2: conv("conv2")?, bn2: bn("bn2")? })
     }

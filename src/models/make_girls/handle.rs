@@ -1,7 +1,6 @@
 //! The model as a notebook holds it.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
@@ -9,11 +8,10 @@ use candle_core::{Device, Tensor};
 use super::config::{DiscriminatorConfig, MakeGirlsConfig, SrResNetConfig};
 use super::objective::Adversaries;
 use crate::data::batch::Images;
-use crate::data::dataset::Dataset;
 use crate::nn::params::{ParamStore, Training};
+use crate::rng::Seed;
 use crate::train::gan::{Gan, Networks, Player};
-use crate::train::trainer::{Options, Trainer};
-use crate::{Error, Result, Seed};
+use crate::{Error, Result};
 
 /// Pictures that go through a network at once.
 const CHUNK: usize = 16;
@@ -69,24 +67,9 @@ impl MakeGirls {
         if self.averaged { networks.average.clone() } else { networks.params.clone() }
     }
 
-    /// Trains on a data set in a run folder; resumes when the folder holds a run of the same configuration and data.
-    /// From then on this model holds the weights of that run.
-    ///
-    /// # Errors
-    /// When the data set has other tags than the model or smaller pictures, or the folder holds something else.
-    pub fn train_on(&self, dataset: &Dataset, folder: impl AsRef<Path>) -> Result<Trainer> {
-        self.train_with(dataset, folder, Options::default())
-    }
-
-    /// As [`MakeGirls::train_on`], with another seed, device or number of threads.
-    ///
-    /// # Errors
-    /// As [`MakeGirls::train_on`].
-    pub fn train_with(&self, dataset: &Dataset, folder: impl AsRef<Path>, options: Options) -> Result<Trainer> {
-        check_data(&self.inner.config, dataset)?;
-        let trainer = Trainer::open::<Adversaries>(&self.inner.config, dataset, folder.as_ref(), options)?;
-        *self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner) = trainer.networks();
-        Ok(trainer)
+    /// Makes this model hold other weights of its configuration.
+    pub(super) fn take_networks(&self, networks: Networks) {
+        *self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner) = networks;
     }
 
     /// What the discriminator's heads read of these pictures, `[N, F]`: features for nearest neighbours and t-SNE.
@@ -135,20 +118,6 @@ impl MakeGirls {
     }
 }
 
-fn check_data(config: &MakeGirlsConfig, dataset: &Dataset) -> Result<()> {
-    if dataset.tags().names() != config.tags.names() {
-        let hint = "Give the model the tags of the data set: `MakeGirls::tiny().tags(faces.tags())`.";
-        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", config.tags));
-        return Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint));
-    }
-    if (dataset.size() as usize) < config.size() {
-        let found = format!("{0} × {0} pixels", dataset.size());
-        let expected = format!("{} or more", config.size());
-        return Err(Error::invalid(format!("pictures of {}", dataset.name()), found, expected, ""));
-    }
-    Ok(())
-}
-
 impl MakeGirlsConfig {
     /// Freshly initialised networks with seed 0.
     ///
@@ -170,7 +139,8 @@ impl MakeGirlsConfig {
 
     /// The tiny preset: see [`MakeGirls::tiny`].
     pub fn tiny() -> MakeGirlsConfig {
-        let generator = SrResNetConfig { channels: 32, blocks: 4, doublings: 2, output_kernel: 5, ..Default::default() };
+        let generator =
+            SrResNetConfig { channels: 32, blocks: 4, doublings: 2, output_kernel: 5, ..Default::default() };
         let discriminator = DiscriminatorConfig::of(&[(16, 4, 1), (32, 4, 1), (64, 4, 1), (128, 3, 1), (256, 3, 0)]);
         MakeGirlsConfig::default().generator(generator).discriminator(discriminator).batch(16)
     }

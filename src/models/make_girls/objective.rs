@@ -12,10 +12,11 @@ use crate::losses::attribute::attributes;
 use crate::losses::penalty::dragan;
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
+use crate::rng::Seed;
 use crate::rng::Stream;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Decay, Mark, Plan, Stage};
-use crate::{Error, Result, Seed};
+use crate::{Error, Result};
 
 /// Pictures of a preview.
 const PREVIEW: usize = 25;
@@ -73,7 +74,8 @@ impl Adversaries {
         let n = batch.len();
         // One pass over both halves: nothing in the discriminator mixes pictures.
         let verdict = self.discriminator.forward(&Tensor::cat(&[&shown, &made.detach()], 0)?)?;
-        let half = |x: &Tensor, i: usize| Ok::<_, Error>(x.narrow(0, i * n, if i == 0 { n } else { x.dims()[0] - n })?);
+        let half =
+            |x: &Tensor, i: usize| Ok::<_, Error>(x.narrow(0, i * n, if i == 0 { n } else { x.dims()[0] - n })?);
         let mut losses = Losses::new();
         losses.add("adv_real", &real(&half(&verdict.logit, 0)?)?, objective.lambda_adv)?;
         losses.add("adv_fake", &fake(&half(&verdict.logit, 1)?)?, objective.lambda_adv)?;
@@ -126,8 +128,7 @@ impl Gan for Adversaries {
 
     fn plan(config: &MakeGirlsConfig) -> Plan {
         let schedule = &config.schedule;
-        let stage =
-            Stage::new(Mark::Steps(schedule.steps), config.size(), schedule.batch, schedule.learning_rate);
+        let stage = Stage::new(Mark::Steps(schedule.steps), config.size(), schedule.batch, schedule.learning_rate);
         Plan::new(stage)
             .adam(schedule.beta1, schedule.beta2, 1e-8)
             .decay(Decay::Exponential { from: schedule.constant_steps, tau: schedule.decay_steps })
