@@ -49,10 +49,11 @@ impl MakeGirlsConfig {
     /// The metadata text with which a weights file configures itself.
     ///
     /// # Errors
-    /// When the configuration cannot be written as JSON.
+    /// When the configuration cannot be written as TOML.
     pub fn about(&self) -> Result<String> {
         let about = About { model: Adversaries::NAME.into(), config: self.clone() };
-        serde_json::to_string(&about).map_err(|error| Error::invalid("configuration", error.to_string(), "JSON", ""))
+        // TOML and not JSON: serde_json does not read every f64 back exactly.
+        toml::to_string(&about).map_err(|error| Error::invalid("configuration", error.to_string(), "TOML", ""))
     }
 }
 
@@ -72,7 +73,7 @@ impl MakeGirls {
             return Err(Error::file(path, format!("no metadata \"{}\"", safetensors::ABOUT), expected, hint));
         };
         let about: About =
-            serde_json::from_str(text).map_err(|error| Error::file(path, error.to_string(), expected, hint))?;
+            toml::from_str(text).map_err(|error| Error::file(path, error.to_string(), expected, hint))?;
         if about.model != Adversaries::NAME {
             return Err(Error::file(path, format!("weights of {}", about.model), expected, ""));
         }
