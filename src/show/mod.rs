@@ -7,7 +7,7 @@ pub mod grid;
 mod number;
 pub mod plot;
 mod render;
-mod save;
+pub(crate) mod save;
 mod scene;
 pub mod table;
 pub mod text;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -36,11 +36,22 @@ pub(super) fn rename_synced(from: &Path, to: &Path) -> Result<()> {
 
 /// Puts `bytes` in the place of a file: readers see the old contents or the new ones, never a part.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!("{TEMPORARY}{}", std::process::id()));
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     write_synced(&temporary, bytes)?;
     rename_synced(&temporary, path)
+}
+
+/// As [`replace`], for what can be made again: without waiting for the disk.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = temporary(path);
+    fs::write(&temporary, bytes).map_err(|e| Error::io("write it", &temporary, e))?;
+    fs::rename(&temporary, path).map_err(|e| Error::io("replace it", path, e))
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!("{TEMPORARY}{}", std::process::id()));
+    path.with_file_name(name)
 }
 
 /// Removes leftovers of interrupted writes from a folder.

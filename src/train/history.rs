@@ -1,6 +1,6 @@
 //! The numbers of a run over time: `history.jsonl`, one row per step, and everything that is drawn from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::files;
+use crate::show::bundle::{Bundle, Show, displayable};
+use crate::show::plot::{LossPlot, Series};
+use crate::show::table::Table;
 use crate::{Error, Result};
 
 /// Name of the history in a run folder.
@@ -27,9 +30,9 @@ pub struct Record {
     pub stage: usize,
     /// Fade-in weight.
     pub alpha: f64,
-    /// Learning rates by player prefix (`d`, `g`).
+    /// Learning rates by player (`discriminator`, `generator`).
     pub rates: BTreeMap<String, f64>,
-    /// Unweighted loss terms and totals, `<player>/<term>` (`d/adv`, `g/total`).
+    /// Unweighted loss terms and totals, `<player>/<term>` (`discriminator/adv`).
     pub losses: BTreeMap<String, f64>,
     /// What the guard had to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,8 +66,9 @@ impl History {
         Ok(History { path, records })
     }
 
-    pub(super) fn of(folder: &Path, records: Vec<Record>) -> History {
-        History { path: folder.join(NAME), records: Arc::new(records) }
+    /// The history of a folder in which nothing was trained yet.
+    pub(super) fn empty(folder: &Path) -> History {
+        History { path: folder.join(NAME), records: Arc::default() }
     }
 
     /// All rows, in the order of steps.
@@ -72,18 +76,60 @@ impl History {
         &self.records
     }
 
-    /// Names of all losses that occur (`d/adv`, …), sorted.
+    /// Names of all losses that occur (`discriminator/adv`, …), sorted.
     pub fn names(&self) -> Vec<String> {
         let names = self.records.iter().flat_map(|record| record.losses.keys());
-        names.collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect()
+        names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
-    /// Steps and values of one loss; both empty when no row has it.
-    pub fn values(&self, name: &str) -> (Vec<f64>, Vec<f64>) {
+    /// One loss over the steps; empty when no row has it.
+    pub fn values(&self, name: &str) -> Series {
         let with = self.records.iter().filter_map(|record| Some((record.step as f64, *record.losses.get(name)?)));
-        with.unzip()
+        let (x, y) = with.unzip();
+        Series { name: name.to_string(), x, y }
+    }
+
+    /// All losses but the totals, over the steps.
+    pub fn series(&self) -> Vec<Series> {
+        let terms = self.names().into_iter().filter(|name| !name.ends_with("/total"));
+        terms.map(|name| self.values(&name)).collect()
+    }
+
+    /// The loss plot: a panel per player, a line per term.
+    pub fn plot(&self) -> LossPlot {
+        LossPlot::new(self.series())
+    }
+
+    /// One row per record: step, images, seconds, every loss, every learning rate. Save it as CSV for other programs.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn table(&self) -> Result<Table> {
+        let column = |of: &dyn Fn(&Record) -> Option<f64>| -> Vec<f64> {
+            self.records.iter().map(|record| of(record).unwrap_or(f64::NAN)).collect()
+        };
+        let mut table = Table::builder()
+            .integers("step", self.records.iter().map(|record| record.step))
+            .integers("images", self.records.iter().map(|record| record.images))
+            .numbers("seconds", column(&|record| Some(record.seconds)));
+        for name in self.names() {
+            table = table.numbers(name.clone(), column(&|record| record.losses.get(&name).copied()));
+        }
+        let players: BTreeSet<&String> = self.records.iter().flat_map(|record| record.rates.keys()).collect();
+        for player in players {
+            table = table.numbers(format!("{player}/rate"), column(&|record| record.rates.get(player).copied()));
+        }
+        table.build()
     }
 }
+
+impl Show for History {
+    fn bundle(&self) -> Result<Bundle> {
+        self.plot().bundle()
+    }
+}
+
+displayable!(History);
 
 /// Rows of `text`, one a line. Only whole lines count: the last one may have been cut off while it was written.
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
@@ -187,9 +233,11 @@ mod tests {
         let history = History::open(folder.path()).unwrap();
         assert_eq!(history.records(), (1..=5).map(record).collect::<Vec<_>>());
         assert_eq!(history.names(), ["d/adv", "g/adv"]);
-        let (steps, values) = history.values("d/adv");
-        assert_eq!((steps[3], values[3]), (4.0, 0.0625));
-        assert_eq!(history.values("e/adv"), (vec![], vec![]));
+        let series = history.values("d/adv");
+        assert_eq!((series.x[3], series.y[3]), (4.0, 0.0625));
+        assert!(history.values("e/adv").x.is_empty());
+        let csv = history.table().unwrap().csv().unwrap();
+        assert!(csv.starts_with("step,images,seconds,d/adv,g/adv,d/rate,g/rate\n1,8,0.5,0.5,-0.75,"), "{csv}");
     }
 
     #[test]

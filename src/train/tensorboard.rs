@@ -42,7 +42,7 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Adds numbers of step `step`, by tag (`d/adv`).
+    /// Adds numbers of step `step`, by tag (`discriminator/adv`).
     ///
     /// # Errors
     /// When the file cannot be written.
