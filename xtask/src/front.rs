@@ -22,6 +22,7 @@ const LOADED: &[(&str, &[&str])] = &[
     ("tachie", &["tachie", "candle-core", "candle-nn", "evcxr_runtime", "image", "plotters", "polars"]),
     ("candle-core", &["half"]),
     ("candle-nn", &["candle-core"]),
+    ("evcxr_runtime", &[]),
     ("half", &[]),
     ("image", &[]),
     ("plotters", &["plotters-backend", "plotters-bitmap", "plotters-svg"]),
