@@ -1,0 +1,152 @@
+//! What a face looks like: every drawing parameter, sampled from labels and a seed.
+
+use super::label::{self, COUNT};
+use super::style::{Background, Brows, Clothes, Eyes, Hair, HeadShape, Mouth, Pose, Wear};
+use crate::data::avatar::palette::{self, Colour, Ramp};
+use crate::error::{Error, Result};
+use crate::rng::Seed;
+
+/// Everything that decides how one face is drawn. Equal values give equal pictures.
+///
+/// Every part is drawn from its own random stream and for every label, also those that are off: faces of one seed
+/// that differ in a label differ in what the label names and in nothing else. Lengths are in face units: 1 is the
+/// width of the picture when `pose.scale` is 1, the origin is the middle between the eyes, y points down.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FaceSpec {
+    /// The 34 labels in make.girls.moe order, exactly one hair colour and one eye colour on.
+    #[serde(with = "labels_as_list")]
+    pub labels: [bool; COUNT],
+    /// What the parameters were drawn from.
+    pub seed: Seed,
+    /// Where the head is and how it is held.
+    pub pose: Pose,
+    /// Outline of the face.
+    pub head: HeadShape,
+    /// Tones of the skin.
+    pub skin: Ramp,
+    /// Shape of the eyes.
+    pub eyes: Eyes,
+    /// Eyebrows.
+    pub brows: Brows,
+    /// Mouth and nose.
+    pub mouth: Mouth,
+    /// Cut of the hair.
+    pub hair: Hair,
+    /// What is worn below the chin.
+    pub clothes: Clothes,
+    /// Hat, ribbon and glasses.
+    pub wear: Wear,
+    /// What is behind.
+    pub background: Background,
+    /// Width of outlines, about 0.006.
+    pub line: f32,
+    /// True when the light comes from the left of the picture.
+    pub light_left: bool,
+}
+
+impl FaceSpec {
+    /// Draws a face with these labels (34 values in make.girls.moe order).
+    ///
+    /// # Errors
+    /// When there is not exactly one hair colour (ids 0–12) and one eye colour (ids 24–33).
+    pub fn sample(labels: [bool; COUNT], seed: Seed) -> Result<Self> {
+        label::check(&labels)?;
+        let stream = |part: &str| seed.stream(part);
+        let mut surface = stream("face/surface");
+        let line = surface.range(0.0052, 0.0085) as f32;
+        let light_left = surface.chance(0.5);
+        let (pale, tan) = (Colour::hex(0xff_ec_e0), Colour::hex(0xf3_cf_b2));
+        let rosy = Colour::hex(0xfd_e4_dc);
+        let skin = pale.mix(tan, (surface.uniform() * surface.uniform()) as f32).mix(rosy, surface.uniform() as f32 * 0.4);
+        Ok(FaceSpec {
+            labels,
+            seed,
+            pose: Pose::sample(&mut stream("face/pose")),
+            head: HeadShape::sample(&mut stream("face/head")),
+            skin: Ramp::skin(skin),
+            eyes: Eyes::sample(&mut stream("face/eyes")),
+            brows: Brows::sample(&mut stream("face/brows")),
+            mouth: Mouth::sample(&mut stream("face/mouth")),
+            hair: Hair::sample(&mut stream("face/hair")),
+            clothes: Clothes::sample(&mut stream("face/clothes")),
+            wear: Wear::sample(&mut stream("face/wear")),
+            background: Background::sample(&mut stream("face/background")),
+            line,
+            light_left,
+        })
+    }
+
+    /// The same face with one label changed. Switching a hair or eye colour on switches the other colours off.
+    ///
+    /// # Errors
+    /// When the number is not below 34, or when the only hair or eye colour would go.
+    pub fn with_label(&self, label: usize, on: bool) -> Result<Self> {
+        let mut face = self.clone();
+        let group = label::group(label)?;
+        if on {
+            for other in group {
+                face.labels[other] = false;
+            }
+        }
+        face.labels[label] = on;
+        label::check(&face.labels).map_err(|_| {
+            Error::invalid(
+                format!("label {label} ({})", label::NAMES[label]),
+                "off, with no other colour in its place",
+                "one hair colour and one eye colour",
+                "Switch another colour on instead.",
+            )
+        })?;
+        Ok(face)
+    }
+
+    /// Whether the label is on; false for a number of 34 or more.
+    pub fn has(&self, label: usize) -> bool {
+        self.labels.get(label).copied().unwrap_or(false)
+    }
+
+    /// Position of the hair colour in [`palette::HAIR`].
+    pub fn hair_index(&self) -> usize {
+        label::HAIR.clone().position(|l| self.labels[l]).unwrap_or(0)
+    }
+
+    /// Position of the eye colour in [`palette::EYES`].
+    pub fn eye_index(&self) -> usize {
+        label::EYES.clone().position(|l| self.labels[l]).unwrap_or(0)
+    }
+
+    /// Tones of this face's hair: the named colour, slightly varied.
+    pub fn hair_ramp(&self) -> Ramp {
+        Ramp::hair(vary(palette::HAIR[self.hair_index()].colour, self.hair.tint))
+    }
+
+    /// This face's eye colour: the named colour, slightly varied.
+    pub fn eye_colour(&self) -> Colour {
+        vary(palette::EYES[self.eye_index()].colour, self.eyes.tint)
+    }
+}
+
+/// A slightly warmer or cooler, darker or brighter version; both numbers in [−1, 1].
+fn vary(colour: Colour, [warmth, brightness]: [f32; 2]) -> Colour {
+    let gain = 1.0 + 0.05 * brightness;
+    Colour {
+        r: (colour.r * gain * (1.0 + 0.025 * warmth)).min(1.0),
+        g: (colour.g * gain).min(1.0),
+        b: (colour.b * gain * (1.0 - 0.035 * warmth)).min(1.0),
+    }
+}
+
+/// serde derives arrays up to 32 only.
+mod labels_as_list {
+    use super::COUNT;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(labels: &[bool; COUNT], serializer: S) -> Result<S::Ok, S::Error> {
+        labels.as_slice().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[bool; COUNT], D::Error> {
+        let list = Vec::<bool>::deserialize(deserializer)?;
+        list.try_into().map_err(|list: Vec<bool>| D::Error::invalid_length(list.len(), &"34 labels"))
+    }
+}
