@@ -55,11 +55,26 @@ pub(crate) enum Ink {
     /// A colour with opacity in [0, 1]; does not count as covering in the region picture.
     Glaze(Colour, f32),
     /// From one colour at `from` to another at `to`.
-    Linear { from: Point, to: Point, start: Colour, end: Colour },
+    Linear {
+        from: Point,
+        to: Point,
+        start: Colour,
+        end: Colour,
+    },
     /// Three colours at 0, `middle` and 1 between `from` and `to`.
-    Triple { from: Point, to: Point, middle: f32, colours: [Colour; 3] },
+    Triple {
+        from: Point,
+        to: Point,
+        middle: f32,
+        colours: [Colour; 3],
+    },
     /// A soft spot: `opacity` in the middle, nothing at the ellipse with half axes `radius`.
-    Spot { centre: Point, radius: Point, colour: Colour, opacity: f32 },
+    Spot {
+        centre: Point,
+        radius: Point,
+        colour: Colour,
+        opacity: f32,
+    },
 }
 
 /// A turn of the head by a small angle: points near the middle of the face move further than those at its edge.

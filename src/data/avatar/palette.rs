@@ -87,12 +87,12 @@ pub const HAIR: [Named; 13] = [
     named("blonde", 0xf4_d5_6a),
     named("brown", 0x8c_5a_36),
     named("black", 0x2d_2c_38),
-    named("blue", 0x3d_62_d0),
+    named("blue", 0x33_66_d6),
     named("pink", 0xf7_95_bb),
-    named("purple", 0x89_4c_c4),
+    named("purple", 0x99_48_bf),
     named("green", 0x4b_a8_58),
     named("red", 0xc9_25_2f),
-    named("silver", 0xb4_c3_e6),
+    named("silver", 0xb2_c4_f0),
     named("white", 0xf6_f1_e8),
     named("orange", 0xf2_86_2a),
     named("aqua", 0x4e_d3_cf),
@@ -151,12 +151,13 @@ impl Ramp {
     /// Tones of hair: shadows lean to violet, as cel painters mix them, and very dark or light hair keeps visible tones.
     pub fn hair(base: Colour) -> Self {
         let lightness = base.lab()[0];
-        let cool = Colour::hex(0xc4_ac_c8);
+        let cool = Colour::hex(0xcc_be_d2);
         let dark = ((35.0 - lightness) / 20.0).clamp(0.0, 1.0);
         let pale = ((lightness - 75.0) / 20.0).clamp(0.0, 1.0);
-        let shade = base.times(cool.mix(Colour::hex(0xcf_c9_d6), pale)).mix(base.times(Colour::hex(0x8c_88_a0)), dark);
+        let shade = base.times(cool.mix(Colour::hex(0xdc_d9_e4), pale)).mix(base.times(Colour::hex(0x8c_88_a0)), dark);
         let light = base.mix(WHITE, 0.42).mix(Colour::hex(0x74_78_96), dark * 0.85);
-        let line = base.times(Colour::hex(0x7c_5c_74).mix(Colour::hex(0x86_80_92), pale)).times(Colour::hex(0xcc_cc_cc));
+        let line =
+            base.times(Colour::hex(0x7c_5c_74).mix(Colour::hex(0x86_80_92), pale)).times(Colour::hex(0xcc_cc_cc));
         Ramp { base, shade, light: light.mix(WHITE, pale * 0.5), line: line.mix(Colour::hex(0x10_0f_18), dark * 0.8) }
     }
 

@@ -19,11 +19,6 @@ impl Pen {
         Pen(builder)
     }
 
-    pub fn jump(mut self, p: Point) -> Self {
-        self.0.move_to(p.0, p.1);
-        self
-    }
-
     pub fn line(mut self, p: Point) -> Self {
         self.0.line_to(p.0, p.1);
         self
@@ -181,7 +176,11 @@ impl Lock {
         let first: Vec<Point> = (0..count).map(|i| self.point(t(i), one)).collect();
         let back: Vec<Point> = (0..count).rev().map(|i| self.point(t(i), other)).collect();
         let turn = first[count - 1];
-        Pen::at(first[0]).through(first[0], &first[1..]).line(back[0]).through(lerp(turn, back[0], 1.0), &back[1..]).close()
+        Pen::at(first[0])
+            .through(first[0], &first[1..])
+            .line(back[0])
+            .through(lerp(turn, back[0], 1.0), &back[1..])
+            .close()
     }
 
     /// A line along the lock at one side.

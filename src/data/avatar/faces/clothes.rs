@@ -47,7 +47,8 @@ fn torso(sketch: &mut Sketch, tones: Ramp, neck: f32, low: f32) {
         .close();
     sketch.canvas.fill(&shade, Ink::Flat(tones.shade));
     for side in [-1.0, 1.0] {
-        let seam = Pen::at((side * wide * 0.70, 0.43)).quad((side * wide * 0.62, 0.50), (side * wide * 0.66, FLOOR)).open();
+        let seam =
+            Pen::at((side * wide * 0.70, 0.43)).quad((side * wide * 0.62, 0.50), (side * wide * 0.66, FLOOR)).open();
         sketch.canvas.stroke(&seam, sketch.line * 0.8, Ink::Flat(tones.line));
     }
 }
@@ -82,7 +83,9 @@ fn sailor(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
         sketch.canvas.stroke(&band, sketch.line * 1.4, Ink::Flat(stripe));
     }
     let knot = Ramp::cloth(Colour::hex(0xc8_30_40).mix(main.base, 0.1));
-    pair(sketch, knot, |side| polygon([(0.0, 0.465), (side * 0.028, 0.475), (side * 0.055, FLOOR), (side * 0.004, FLOOR)]));
+    pair(sketch, knot, |side| {
+        polygon([(0.0, 0.465), (side * 0.028, 0.475), (side * 0.055, FLOOR), (side * 0.004, FLOOR)])
+    });
     let middle = Pen::at((-0.026, 0.455)).line((0.026, 0.455)).line((0.022, 0.492)).line((-0.022, 0.492)).close();
     sketch.canvas.outlined(&middle, Ink::Flat(knot.base), sketch.line, knot.line);
 }
@@ -147,7 +150,9 @@ fn kimono(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
     torso(sketch, main, 0.085, 0.34);
     let skin = sketch.face.skin;
     sketch.canvas.region(Region::Skin);
-    sketch.canvas.fill(&polygon([(-0.062, 0.30), (0.062, 0.30), (0.005, 0.455)]), Ink::Flat(skin.base.mix(skin.shade, 0.4)));
+    sketch
+        .canvas
+        .fill(&polygon([(-0.062, 0.30), (0.062, 0.30), (0.005, 0.455)]), Ink::Flat(skin.base.mix(skin.shade, 0.4)));
     sketch.canvas.region(Region::Clothes);
     for side in [-1.0_f32, 1.0] {
         let band = Pen::at((side * 0.056, 0.285))
@@ -192,6 +197,9 @@ fn dress(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
         .line((-0.235, FLOOR))
         .close();
     sketch.canvas.outlined(&body, Ink::Flat(main.base), line, main.line);
-    let lace = Pen::at((-0.24, 0.482)).cubic((-0.16, 0.445), (-0.06, 0.445), (0.0, 0.475)).cubic((0.06, 0.445), (0.16, 0.445), (0.24, 0.482)).open();
+    let lace = Pen::at((-0.24, 0.482))
+        .cubic((-0.16, 0.445), (-0.06, 0.445), (0.0, 0.475))
+        .cubic((0.06, 0.445), (0.16, 0.445), (0.24, 0.482))
+        .open();
     sketch.canvas.stroke(&lace, line * 1.8, Ink::Flat(trim.base));
 }

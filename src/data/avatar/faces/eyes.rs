@@ -32,7 +32,7 @@ impl Lids<'_> {
     fn upper(&self, t: f32) -> f32 {
         let power = 0.62 - 0.22 * self.eyes.flat;
         let arch = (std::f32::consts::PI * t.powf(0.88)).sin().max(0.0).powf(power);
-        self.corners(t) - 0.56 * self.eyes.height * arch
+        self.corners(t) - 0.53 * self.eyes.height * arch
     }
 
     /// v of the lower lid.
@@ -94,27 +94,27 @@ fn iris(sketch: &mut Sketch, lids: &Lids) {
     let eyes = &sketch.face.eyes;
     let colour = sketch.face.eye_colour();
     let dark = colour.lab()[0] < 30.0;
-    let deep = colour.times(Colour::hex(0x5c_50_68));
-    let light = colour.mix(WHITE, if dark { 0.24 } else { 0.36 });
+    let deep = colour.times(Colour::hex(0x78_6a_80));
+    let light = colour.mix(WHITE, if dark { 0.20 } else { 0.22 });
     let (top, bottom) = (lids.upper(0.5), lids.lower(0.5));
-    let ry = (bottom - top) * 0.55;
-    let rx = ry * eyes.iris;
+    let ry = (bottom - top) * 0.60;
+    let rx = ry * eyes.iris * 0.92;
     let centre = (lids.side * (eyes.apart - 0.002) + eyes.look.0 * rx, bottom + 0.003 - ry + eyes.look.1 * ry);
     sketch.canvas.region(Region::Iris);
     sketch.canvas.fill(&lids.disc(centre, rx, ry), Ink::Flat(deep));
-    let colours = [colour.mix(deep, 0.55), colour, light];
+    let colours = [colour.mix(deep, 0.6), colour, light];
     let ink = Ink::Triple { from: (0.0, centre.1 - ry), to: (0.0, centre.1 + ry), middle: 0.42, colours };
-    sketch.canvas.fill(&lids.disc(centre, rx * 0.88, ry * 0.92), ink);
-    let glow = (centre.0, centre.1 + ry * 0.50);
-    sketch.canvas.fill(&lids.disc(glow, rx * 0.56, ry * 0.30), Ink::Glaze(colour.mix(WHITE, 0.6), 0.55));
-    let black = colour.times(Colour::hex(0x34_2c_40));
-    let pupil = (centre.0, centre.1 - 0.03 * ry);
+    sketch.canvas.fill(&lids.disc(centre, rx * 0.91, ry * 0.94), ink);
+    let glow = (centre.0, centre.1 + ry * 0.52);
+    sketch.canvas.fill(&lids.disc(glow, rx * 0.56, ry * 0.30), Ink::Glaze(colour.mix(WHITE, 0.45), 0.5));
+    let black = colour.times(Colour::hex(0x38_30_44));
+    let pupil = (centre.0, centre.1 - 0.02 * ry);
     sketch.canvas.fill(&lids.disc(pupil, rx * eyes.pupil, ry * eyes.pupil * 0.95), Ink::Flat(black));
-    let shadow = lids.disc((centre.0, centre.1 - ry * 0.86), rx * 0.98, ry * 0.50);
-    sketch.canvas.fill(&shadow, Ink::Glaze(black, 0.5));
+    let shadow = lids.disc((centre.0, centre.1 - ry * 0.80), rx * 0.98, ry * 0.50);
+    sketch.canvas.fill(&shadow, Ink::Glaze(black, 0.4));
     let lit = if sketch.face.light_left { -1.0 } else { 1.0 };
-    let size = rx * 0.30;
-    let high = (centre.0 + lit * rx * 0.36, centre.1 - ry * 0.34);
+    let size = rx * 0.27;
+    let high = (centre.0 + lit * rx * 0.36, centre.1 - ry * 0.32);
     sketch.canvas.fill(&ellipse(high, size, size * 1.25), Ink::Flat(WHITE));
     if eyes.sparkle > 0 {
         let low = (centre.0 - lit * rx * 0.42, centre.1 + ry * 0.42);
@@ -145,7 +145,8 @@ fn lashes(sketch: &mut Sketch, lids: &Lids) {
         let lash = Lock::new(&[root, middle, end], &[0.004, 0.003, 0.0005]);
         sketch.canvas.fill(&lash.outline(), Ink::Flat(ink));
     }
-    let lower: Vec<Point> = (0..6).map(|i| 0.42 + 0.55 * i as f32 / 5.0).map(|t| lids.place(t, lids.lower(t))).collect();
+    let lower: Vec<Point> =
+        (0..6).map(|i| 0.42 + 0.55 * i as f32 / 5.0).map(|t| lids.place(t, lids.lower(t))).collect();
     sketch.canvas.fill(&brush(&lower, 0.0055), Ink::Glaze(ink.mix(sketch.face.skin.line, 0.35), 0.9));
     let crease: Vec<Point> =
         (0..6).map(|i| 0.18 + 0.70 * i as f32 / 5.0).map(|t| lids.place(t, lids.upper(t) - thick(t) - 0.011)).collect();

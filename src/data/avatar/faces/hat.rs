@@ -45,7 +45,8 @@ fn dome(sketch: &mut Sketch, tones: Ramp, half: f32, top: f32) {
         .line((s * half * 1.2, top))
         .close();
     sketch.canvas.fill(&shade, Ink::Flat(tones.shade));
-    let shine = rotated(&ellipse((-s * half * 0.45, top + 0.07), 0.045, 0.020), s * 35.0, (-s * half * 0.45, top + 0.07));
+    let shine =
+        rotated(&ellipse((-s * half * 0.45, top + 0.07), 0.045, 0.020), s * 35.0, (-s * half * 0.45, top + 0.07));
     sketch.canvas.fill(&shine, Ink::Glaze(tones.light, 0.8));
     sketch.canvas.unclip();
     sketch.canvas.stroke(&shape, sketch.line, Ink::Flat(tones.line));
@@ -102,7 +103,9 @@ fn beret(sketch: &mut Sketch, tones: Ramp) {
     sketch.canvas.fill(&rotated(&ellipse(at, 0.060, 0.022), d * 20.0, at), Ink::Glaze(tones.light, 0.8));
     sketch.canvas.unclip();
     sketch.canvas.stroke(&tilted, sketch.line, Ink::Flat(tones.line));
-    let stem = Pen::at((s * wide * 0.10, top - 0.066)).quad((s * wide * 0.12, top - 0.09), (s * wide * 0.2, top - 0.092)).open();
+    let stem = Pen::at((s * wide * 0.10, top - 0.066))
+        .quad((s * wide * 0.12, top - 0.09), (s * wide * 0.2, top - 0.092))
+        .open();
     sketch.canvas.stroke(&stem, 0.012, Ink::Flat(tones.line));
 }
 
@@ -124,7 +127,9 @@ fn cap(sketch: &mut Sketch, tones: Ramp) {
     let (wide, top) = hair::cap_size(sketch.face);
     dome(sketch, tones, wide * 1.05, top - 0.035);
     for x in [-0.45_f32, 0.45] {
-        let seam = Pen::at((x * 0.2 * wide, top - 0.033)).quad((x * 1.35 * wide, top + 0.05), (x * 1.2 * wide, BRIM - 0.01)).open();
+        let seam = Pen::at((x * 0.2 * wide, top - 0.033))
+            .quad((x * 1.35 * wide, top + 0.05), (x * 1.2 * wide, BRIM - 0.01))
+            .open();
         sketch.canvas.stroke(&seam, sketch.line * 0.8, Ink::Flat(tones.line));
     }
     let button = ellipse((0.0, top - 0.036), 0.016, 0.010);
@@ -147,7 +152,7 @@ fn knit(sketch: &mut Sketch, tones: Ramp) {
     band(sketch, fold, wide * 1.10, 0.062);
     for i in -5..=5 {
         let x = i as f32 / 5.4 * wide;
-        let y = BRIM + 0.034 - 0.032 * (1.0 - (x / wide).powi(2)) ;
+        let y = BRIM + 0.034 - 0.032 * (1.0 - (x / wide).powi(2));
         let rib = Pen::at((x, y - 0.008)).line((x, y - 0.054)).open();
         sketch.canvas.stroke(&rib, sketch.line * 0.9, Ink::Glaze(fold.line, 0.8));
     }

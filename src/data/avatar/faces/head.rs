@@ -63,7 +63,10 @@ pub(super) fn outline(face: &FaceSpec) -> Path {
         }
     };
     let pen = half(1.0, Pen::at((w, -0.04)));
-    half(-1.0, pen).cubic((-w, -0.20), (-0.13, -0.29), (0.0, -0.29)).cubic((0.13, -0.29), (w, -0.20), (w, -0.04)).close()
+    half(-1.0, pen)
+        .cubic((-w, -0.20), (-0.13, -0.29), (0.0, -0.29))
+        .cubic((0.13, -0.29), (w, -0.20), (w, -0.04))
+        .close()
 }
 
 /// Ears, face, cheek shadow, the shadow of the fringe, blush.
@@ -71,7 +74,8 @@ pub(super) fn face(sketch: &mut Sketch) {
     let (face, skin, line) = (sketch.face, sketch.face.skin, sketch.line);
     sketch.canvas.region(Region::Skin);
     for side in [-1.0, 1.0] {
-        let ear = shape::rotated(&ellipse((side * (face.head.width + 0.006), 0.035), 0.024, 0.046), side * 12.0, (0.0, 0.03));
+        let ear =
+            shape::rotated(&ellipse((side * (face.head.width + 0.006), 0.035), 0.024, 0.046), side * 12.0, (0.0, 0.03));
         sketch.canvas.outlined(&ear, Ink::Flat(skin.base), line, skin.line);
         let x = side * (face.head.width + 0.010);
         let fold = Pen::at((x, 0.012)).quad((x + side * 0.010, 0.03), (x - side * 0.002, 0.058)).open();

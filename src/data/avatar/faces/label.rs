@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::data::tags::{Labels, MAKE_GIRLS_TAGS};
 use crate::error::{Error, Result};
 
 /// How many labels a face has.
@@ -34,43 +35,32 @@ pub const GLASSES: usize = 23;
 /// Eye colours, of which a face has exactly one.
 pub const EYES: Range<usize> = 24..34;
 
-/// The labels' names, as Illustration2Vec spells them.
-pub const NAMES: [&str; COUNT] = [
-    "blonde hair",
-    "brown hair",
-    "black hair",
-    "blue hair",
-    "pink hair",
-    "purple hair",
-    "green hair",
-    "red hair",
-    "silver hair",
-    "white hair",
-    "orange hair",
-    "aqua hair",
-    "grey hair",
-    "long hair",
-    "short hair",
-    "twintails",
-    "drill hair",
-    "ponytail",
-    "blush",
-    "smile",
-    "open mouth",
-    "hat",
-    "ribbon",
-    "glasses",
-    "blue eyes",
-    "red eyes",
-    "brown eyes",
-    "green eyes",
-    "purple eyes",
-    "yellow eyes",
-    "pink eyes",
-    "aqua eyes",
-    "black eyes",
-    "orange eyes",
-];
+/// Name of a label of 0..34.
+pub(super) fn name(label: usize) -> &'static str {
+    MAKE_GIRLS_TAGS.get(label).map_or("unknown", |tag| tag.name)
+}
+
+/// On or off for every label.
+pub(super) fn switches(labels: &Labels) -> Result<[bool; COUNT]> {
+    let names = labels.tags().names();
+    if names.iter().enumerate().any(|(i, &found)| found != name(i)) || names.len() != COUNT {
+        let expected = "the 34 tags of TagSet::make_girls()";
+        return Err(Error::invalid("labels of a face", format!("{} other tags", names.len()), expected, ""));
+    }
+    let mut on = [false; COUNT];
+    for (i, (on, &value)) in on.iter_mut().zip(&labels.values).enumerate() {
+        *on = match value {
+            0.0 => false,
+            1.0 => true,
+            between => {
+                let what = format!("label \"{}\" of a drawn face", name(i));
+                return Err(Error::invalid(what, between.to_string(), "0 (off) or 1 (on)", ""));
+            }
+        };
+    }
+    check(&on)?;
+    Ok(on)
+}
 
 /// The labels that exclude this one and each other, itself among them.
 pub(super) fn group(label: usize) -> Result<Range<usize>> {
@@ -85,7 +75,7 @@ pub(super) fn group(label: usize) -> Result<Range<usize>> {
 /// Refuses labels without exactly one hair and one eye colour.
 pub(super) fn check(labels: &[bool; COUNT]) -> Result<()> {
     for (group, what) in [(HAIR, "hair colours"), (EYES, "eye colours")] {
-        let on: Vec<&str> = group.filter(|&l| labels[l]).map(|l| NAMES[l]).collect();
+        let on: Vec<&str> = group.filter(|&l| labels[l]).map(name).collect();
         if on.len() != 1 {
             let found = if on.is_empty() { "none".to_string() } else { on.join(" and ") };
             return Err(Error::invalid(what, found, "exactly one", "A drawn face has one hair and one eye colour."));

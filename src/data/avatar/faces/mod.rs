@@ -1,18 +1,26 @@
 //! Procedural anime faces with the 34 labels of make.girls.moe.
 
 mod clothes;
+mod dataset;
 mod eyes;
 mod hair;
 mod hat;
 mod head;
 pub mod label;
 mod mouth;
+mod reading;
+mod regions;
+mod sheet;
 mod sketch;
 mod spec;
 pub mod style;
 mod wear;
 
 pub use super::canvas::Region;
+pub use dataset::Faces;
+pub use reading::{ColourReading, EYE_WINDOWS, HAIR_WINDOWS, eye_colour, hair_colour, read_colours};
+pub use regions::{Regions, Window, render_regions};
+pub use sheet::{LabelPair, label_pair, label_sheet};
 pub use spec::FaceSpec;
 
 use crate::error::{Error, Result};

@@ -27,13 +27,21 @@ pub(super) fn draw(sketch: &mut Sketch) {
 
 fn smiling(sketch: &mut Sketch, y: f32) {
     let mouth = &sketch.face.mouth;
-    let half = 0.050 * mouth.width;
+    let half = 0.053 * mouth.width;
     let dip = [0.026, 0.032, 0.022][usize::from(mouth.kind.min(2))];
-    let knots = [(-half, y - dip * 0.55), (-half * 0.5, y + dip * 0.25), (0.0, y + dip * 0.45), (half * 0.5, y + dip * 0.25), (half, y - dip * 0.55)];
-    sketch.canvas.fill(&brush(&knots, 0.0125), Ink::Flat(LIP));
+    let knots = [
+        (-half, y - dip * 0.55),
+        (-half * 0.5, y + dip * 0.25),
+        (0.0, y + dip * 0.45),
+        (half * 0.5, y + dip * 0.25),
+        (half, y - dip * 0.55),
+    ];
+    sketch.canvas.fill(&brush(&knots, 0.0140), Ink::Flat(LIP));
     for side in [-1.0, 1.0] {
         let x = side * half;
-        let corner = Pen::at((x - side * 0.003, y - dip * 0.75)).quad((x + side * 0.005, y - dip * 0.6), (x + side * 0.002, y - dip * 0.2)).open();
+        let corner = Pen::at((x - side * 0.003, y - dip * 0.75))
+            .quad((x + side * 0.005, y - dip * 0.6), (x + side * 0.002, y - dip * 0.2))
+            .open();
         sketch.canvas.stroke(&corner, 0.0045, Ink::Flat(LIP));
     }
     lower_lip(sketch, (0.0, y + dip * 0.45 + 0.017), 0.020);

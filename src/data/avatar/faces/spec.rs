@@ -3,6 +3,7 @@
 use super::label::{self, COUNT};
 use super::style::{Background, Brows, Clothes, Eyes, Hair, HeadShape, Mouth, Pose, Wear};
 use crate::data::avatar::palette::{self, Colour, Ramp};
+use crate::data::tags::Labels;
 use crate::error::{Error, Result};
 use crate::rng::Seed;
 
@@ -45,20 +46,27 @@ pub struct FaceSpec {
 }
 
 impl FaceSpec {
-    /// Draws a face with these labels (34 values in make.girls.moe order).
+    /// A face with these labels (of [`TagSet::make_girls`](crate::data::tags::TagSet::make_girls)), everything else
+    /// drawn from the seed.
     ///
     /// # Errors
-    /// When there is not exactly one hair colour (ids 0–12) and one eye colour (ids 24–33).
-    pub fn sample(labels: [bool; COUNT], seed: Seed) -> Result<Self> {
-        label::check(&labels)?;
+    /// When the labels are of another set, a value is neither 0 nor 1, or there is not exactly one hair colour
+    /// (ids 0–12) and one eye colour (ids 24–33).
+    pub fn sample(labels: &Labels, seed: Seed) -> Result<Self> {
+        Ok(FaceSpec::draw(label::switches(labels)?, seed))
+    }
+
+    /// A face whose labels are known to be possible.
+    pub(super) fn draw(labels: [bool; COUNT], seed: Seed) -> Self {
         let stream = |part: &str| seed.stream(part);
         let mut surface = stream("face/surface");
         let line = surface.range(0.0052, 0.0085) as f32;
         let light_left = surface.chance(0.5);
         let (pale, tan) = (Colour::hex(0xff_ec_e0), Colour::hex(0xf3_cf_b2));
         let rosy = Colour::hex(0xfd_e4_dc);
-        let skin = pale.mix(tan, (surface.uniform() * surface.uniform()) as f32).mix(rosy, surface.uniform() as f32 * 0.4);
-        Ok(FaceSpec {
+        let skin =
+            pale.mix(tan, (surface.uniform() * surface.uniform()) as f32).mix(rosy, surface.uniform() as f32 * 0.4);
+        FaceSpec {
             labels,
             seed,
             pose: Pose::sample(&mut stream("face/pose")),
@@ -73,7 +81,7 @@ impl FaceSpec {
             background: Background::sample(&mut stream("face/background")),
             line,
             light_left,
-        })
+        }
     }
 
     /// The same face with one label changed. Switching a hair or eye colour on switches the other colours off.
@@ -91,7 +99,7 @@ impl FaceSpec {
         face.labels[label] = on;
         label::check(&face.labels).map_err(|_| {
             Error::invalid(
-                format!("label {label} ({})", label::NAMES[label]),
+                format!("label {label} ({})", label::name(label)),
                 "off, with no other colour in its place",
                 "one hair colour and one eye colour",
                 "Switch another colour on instead.",

@@ -45,7 +45,7 @@ impl Pose {
             yaw: about(s, 0.0, 0.075),
             pitch: about(s, 0.0, 0.03),
             shift: (about(s, 0.0, 0.008), about(s, 0.0, 0.008)),
-            scale: between(s, 0.99, 1.08),
+            scale: between(s, 1.03, 1.12),
             shoulders: about(s, 0.0, 0.012),
         }
     }
@@ -111,15 +111,15 @@ impl Eyes {
     pub(super) fn sample(s: &mut Stream) -> Self {
         Eyes {
             apart: between(s, 0.096, 0.106),
-            width: between(s, 0.124, 0.142),
-            height: between(s, 0.112, 0.136),
+            width: between(s, 0.128, 0.146),
+            height: between(s, 0.118, 0.140),
             slant: about(s, 0.008, 0.011),
             flat: between(s, 0.0, 1.0),
-            iris: between(s, 0.78, 0.92),
+            iris: between(s, 0.82, 0.96),
             look: (about(s, 0.0, 0.05), about(s, 0.0, 0.03)),
-            lash: between(s, 0.017, 0.025),
+            lash: between(s, 0.021, 0.030),
             flick: between(s, 0.006, 0.022),
-            pupil: between(s, 0.36, 0.52),
+            pupil: between(s, 0.30, 0.42),
             sparkle: s.below(3) as u8,
             tint: [between(s, -1.0, 1.0), between(s, -1.0, 1.0)],
         }
@@ -393,12 +393,8 @@ impl Wear {
         let bright = |order: Vec<usize>, i: usize| BRIGHT[order[i % order.len()]];
         let hats = s.permutation(BRIGHT.len());
         let ribbons = s.permutation(BRIGHT.len());
-        let frames = [
-            Colour::hex(0x26_22_30),
-            Colour::hex(0xb4_20_30),
-            Colour::hex(0x22_30_78),
-            Colour::hex(0x5a_34_22),
-        ];
+        let frames =
+            [Colour::hex(0x26_22_30), Colour::hex(0xb4_20_30), Colour::hex(0x22_30_78), Colour::hex(0x5a_34_22)];
         Wear {
             hat: choose(s, &[Hat::Beret, Hat::Straw, Hat::Cap, Hat::Knit, Hat::Witch]),
             hat_colours: std::array::from_fn(|i| bright(hats.clone(), i)),
@@ -424,8 +420,7 @@ impl Background {
     /// Mostly white, as the cut-out pictures that the paper trains on.
     pub(super) fn sample(s: &mut Stream) -> Self {
         let white = Colour::hex(0xff_ff_ff);
-        let pastel =
-            [0xe3_ee_fa, 0xfa_e8_ee, 0xe9_f5_e6, 0xf8_f2_dd, 0xec_e6_f6, 0xdd_f1_f1].map(Colour::hex);
+        let pastel = [0xe3_ee_fa, 0xfa_e8_ee, 0xe9_f5_e6, 0xf8_f2_dd, 0xec_e6_f6, 0xdd_f1_f1].map(Colour::hex);
         let (kind, one, other) = (s.uniform(), choose(s, &pastel), choose(s, &pastel));
         match kind {
             k if k < 0.7 => Background { top: white, bottom: white },

@@ -44,13 +44,13 @@ pub(super) fn glasses(sketch: &mut Sketch) {
     for side in [-1.0, 1.0] {
         let centre = (side * x, y);
         let glass = lens(face.wear.frame, centre, rx, ry);
-        sketch.canvas.fill(&glass, Ink::Glaze(Colour::hex(0xdc_ee_ff), 0.16));
+        sketch.canvas.fill(&glass, Ink::Glaze(Colour::hex(0xdc_ee_ff), 0.10));
         let glint = Pen::at((centre.0 - 0.052, y + 0.024))
             .line((centre.0 - 0.022, y - 0.052))
             .line((centre.0 - 0.002, y - 0.056))
             .line((centre.0 - 0.040, y + 0.044))
             .close();
-        sketch.canvas.fill(&glint, Ink::Glaze(WHITE, 0.22));
+        sketch.canvas.fill(&glint, Ink::Glaze(WHITE, 0.16));
         let rim = match face.wear.frame {
             Frame::Under => under_rim(centre, rx, ry),
             Frame::Round | Frame::Square => glass,
@@ -82,7 +82,13 @@ fn lens(frame: Frame, (x, y): Point, rx: f32, ry: f32) -> Path {
 
 fn under_rim((x, y): Point, rx: f32, ry: f32) -> Path {
     let (l, r, b, c) = (x - rx, x + rx, y + ry * 0.90, 0.040);
-    Pen::at((l, y - ry * 0.15)).line((l, b - c)).quad((l, b), (l + c, b)).line((r - c, b)).quad((r, b), (r, b - c)).line((r, y - ry * 0.15)).open()
+    Pen::at((l, y - ry * 0.15))
+        .line((l, b - c))
+        .quad((l, b), (l + c, b))
+        .line((r - c, b))
+        .quad((r, b), (r, b - c))
+        .line((r, y - ry * 0.15))
+        .open()
 }
 
 /// Bows: one at each tie of twintails, otherwise a large one on one side of the head.
@@ -98,7 +104,7 @@ pub(super) fn ribbon(sketch: &mut Sketch) {
             bow(sketch, (side * (wide + 0.004), y - 0.012), size * 0.86, side * 18.0);
         }
     } else if face.has(label::HAT) {
-        bow(sketch, (side * (wide - 0.022), -0.075), size * 0.90, side * 35.0);
+        bow(sketch, (side * (wide + 0.006), -0.100), size * 0.84, side * 30.0);
     } else {
         bow(sketch, (side * wide * 0.66, top + 0.066), size, side * 32.0);
     }

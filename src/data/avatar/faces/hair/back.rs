@@ -23,9 +23,9 @@ pub(super) fn mass(sketch: &mut Sketch, cut: &Cut) {
         fall(sketch, cut, &Fall { knots, tips: 7, depth: 0.03 });
     }
     let (knots, depth) = match (cut.tied, cut.long, cut.short) {
-        (_, _, true) => ([(w * 1.05, 0.02), (w * 1.08, 0.12), (w * (0.97 + 0.07 * flip), 0.185)], 0.035),
+        (_, _, true) => ([(w * 1.05, 0.01), (w * 1.08, 0.09), (w * (0.96 + 0.08 * flip), 0.145)], 0.032),
         (true, ..) => ([(w * 0.97, -0.02), (w * 0.88, 0.08), (w * 0.62, 0.14)], 0.02),
-        (false, false, false) => ([(w * 1.04, 0.05), (w * 1.09, 0.20), (w * (1.02 + 0.14 * flip), 0.325)], 0.045),
+        (false, false, false) => ([(w * 1.04, 0.05), (w * 1.09, 0.18), (w * (1.02 + 0.14 * flip), 0.295)], 0.045),
         (false, true, false) => return,
     };
     fall(sketch, cut, &Fall { knots, tips: 6, depth });
@@ -36,9 +36,8 @@ fn fall(sketch: &mut Sketch, cut: &Cut, fall: &Fall) {
     let [a, b, c] = fall.knots;
     let mirror = |(x, y): (f32, f32)| (-x, y);
     let right = (w * 0.98, -0.12);
-    let pen = Pen::at((0.0, top + 0.01))
-        .cubic((w * 0.56, top + 0.01), (w * 1.03, -0.25), right)
-        .through(right, &[a, b, c]);
+    let pen =
+        Pen::at((0.0, top + 0.01)).cubic((w * 0.56, top + 0.01), (w * 1.03, -0.25), right).through(right, &[a, b, c]);
     let shape = ragged(pen, c, mirror(c), fall.tips, fall.depth, cut)
         .through(mirror(c), &[mirror(b), mirror(a), mirror(right)])
         .cubic((-w * 1.03, -0.25), (-w * 0.56, top + 0.01), (0.0, top + 0.01))

@@ -47,8 +47,8 @@ impl<'a> Cut<'a> {
     fn reach(&self) -> f32 {
         match (self.long, self.short) {
             (true, _) => FLOOR,
-            (false, true) => 0.17,
-            (false, false) => 0.34,
+            (false, true) => 0.15,
+            (false, false) => 0.32,
         }
     }
 
@@ -123,10 +123,10 @@ fn sides(sketch: &mut Sketch, cut: &Cut) {
         let own = cut.uneven(if side < 0.0 { 3 } else { 7 });
         let wave = 0.02 * hair.wave * own;
         let (end, tip, profile) = match (cut.tied, cut.long, cut.short) {
-            (_, _, true) => (0.175 + 0.02 * own, w * (0.84 + 0.10 * hair.flip), [0.012, 0.042, 0.040, 0.004]),
+            (_, _, true) => (0.150 + 0.02 * own, w * (0.84 + 0.10 * hair.flip), [0.012, 0.042, 0.040, 0.004]),
             (false, true, false) => (FLOOR, w * 1.12 + wave, [0.012, 0.040, 0.056, 0.050]),
             (true, ..) => (hair.side + 0.02 * own, w * 0.80, [0.012, 0.032, 0.022, 0.002]),
-            (false, false, false) => (0.33 + 0.02 * own, w * (0.95 + 0.12 * hair.flip), [0.012, 0.040, 0.040, 0.003]),
+            (false, false, false) => (0.30 + 0.02 * own, w * (0.95 + 0.12 * hair.flip), [0.012, 0.040, 0.040, 0.003]),
         };
         let middle = if cut.long && !cut.short && !cut.tied { 1.02 } else { 0.95 };
         let knots = [

@@ -65,10 +65,22 @@ pub(super) fn ponytail(sketch: &mut Sketch, cut: &Cut) {
     let (w, s, end) = (cut.wide, hair.fall, cut.reach());
     let half = 0.068 * hair.bunch;
     let knots = if cut.face.has(label::HAT) {
-        [(s * (w - 0.05), -0.17), (s * (w + 0.03), -0.16), (s * (w + 0.10), -0.02), (s * (w + 0.09), end * 0.62), (s * (w + 0.03), end)]
+        [
+            (s * (w - 0.05), -0.17),
+            (s * (w + 0.03), -0.16),
+            (s * (w + 0.10), -0.02),
+            (s * (w + 0.09), end * 0.62),
+            (s * (w + 0.03), end),
+        ]
     } else {
         let top = cut.top;
-        [(s * 0.08, top + 0.05), (s * 0.17, top - 0.035), (s * (w + 0.045), top + 0.12), (s * (w + 0.105), (top + end) * 0.5 + 0.06), (s * (w + 0.05), end)]
+        [
+            (s * 0.08, top + 0.05),
+            (s * 0.17, top - 0.035),
+            (s * (w + 0.045), top + 0.12),
+            (s * (w + 0.105), (top + end) * 0.5 + 0.06),
+            (s * (w + 0.05), end),
+        ]
     };
     bunch(sketch, cut, &knots, half);
     let root = lerp(knots[0], knots[1], 0.35);
@@ -105,16 +117,32 @@ fn coil(sketch: &mut Sketch, cut: &Cut, root: Point, tip: Point, radius: f32) {
         let r = radius * (0.72 + 1.1 * t).min(1.0) * (1.0 - 0.72 * ((t - 0.35) / 0.65).max(0.0).powf(1.5));
         let deep = pitch * 0.95;
         let turn = Pen::at((centre.0 - r, centre.1 - deep * 0.2))
-            .cubic((centre.0 - r * 0.9, centre.1 - deep), (centre.0 + r * 0.9, centre.1 - deep), (centre.0 + r, centre.1 - deep * 0.2))
-            .cubic((centre.0 + r * 1.05, centre.1 + deep * 0.9), (centre.0 - r * 1.05, centre.1 + deep * 0.9), (centre.0 - r, centre.1 - deep * 0.2))
+            .cubic(
+                (centre.0 - r * 0.9, centre.1 - deep),
+                (centre.0 + r * 0.9, centre.1 - deep),
+                (centre.0 + r, centre.1 - deep * 0.2),
+            )
+            .cubic(
+                (centre.0 + r * 1.05, centre.1 + deep * 0.9),
+                (centre.0 - r * 1.05, centre.1 + deep * 0.9),
+                (centre.0 - r, centre.1 - deep * 0.2),
+            )
             .close();
         let turn = rotated(&turn, slant, centre);
         let (start, end) = ((centre.0 + lit * r, centre.1), (centre.0 - lit * r, centre.1));
         let colours = [tones.base.mix(tones.light, 0.2), tones.base, tones.shade];
         sketch.canvas.fill(&turn, Ink::Triple { from: start, to: end, middle: 0.6, colours });
         let under = Pen::at((centre.0 - r * 0.94, centre.1 + deep * 0.02))
-            .cubic((centre.0 - r * 0.8, centre.1 + deep * 0.68), (centre.0 + r * 0.8, centre.1 + deep * 0.68), (centre.0 + r * 0.94, centre.1 + deep * 0.02))
-            .cubic((centre.0 + r * 0.6, centre.1 + deep * 0.36), (centre.0 - r * 0.6, centre.1 + deep * 0.36), (centre.0 - r * 0.94, centre.1 + deep * 0.02))
+            .cubic(
+                (centre.0 - r * 0.8, centre.1 + deep * 0.68),
+                (centre.0 + r * 0.8, centre.1 + deep * 0.68),
+                (centre.0 + r * 0.94, centre.1 + deep * 0.02),
+            )
+            .cubic(
+                (centre.0 + r * 0.6, centre.1 + deep * 0.36),
+                (centre.0 - r * 0.6, centre.1 + deep * 0.36),
+                (centre.0 - r * 0.94, centre.1 + deep * 0.02),
+            )
             .close();
         sketch.canvas.fill(&rotated(&under, slant, centre), Ink::Flat(tones.shade.mix(tones.line, 0.2)));
         let shine = ellipse((centre.0 + lit * r * 0.30, centre.1 - deep * 0.05), r * 0.36, deep * 0.16);

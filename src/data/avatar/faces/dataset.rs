@@ -1,0 +1,158 @@
+//! Faces as a data set.
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::spec::FaceSpec;
+use super::{check_size, label, render};
+use crate::Result;
+use crate::data::dataset::{Dataset, Source};
+use crate::data::tags::{TagSampler, TagSet};
+use crate::error::Error;
+use crate::rng::Seed;
+
+/// Settings of a set of drawn faces; see [`Avatar::faces`](crate::data::avatar::Avatar::faces).
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[must_use = "settings draw nothing; end with .take(n)?"]
+pub struct Faces {
+    size: u32,
+    seed: Seed,
+    sampler: TagSampler,
+}
+
+impl Default for Faces {
+    /// 64 pixels, seed 0, labels by the paper's rule.
+    fn default() -> Self {
+        Faces { size: 64, seed: Seed(0), sampler: TagSampler::Uniform }
+    }
+}
+
+impl Faces {
+    /// Side of the pictures in pixels, 1 to [`MAX_SIZE`](super::MAX_SIZE); 64 unless set.
+    pub fn size(mut self, size: u32) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// What all faces are drawn from; 0 unless set. Face `i` depends on the seed, the sampler and `i` only.
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How labels are drawn; by the rule of the make.girls.moe paper unless set.
+    pub fn sampler(mut self, sampler: TagSampler) -> Self {
+        self.sampler = sampler;
+        self
+    }
+
+    /// The drawing parameters of face `i`.
+    ///
+    /// # Errors
+    /// Never with the samplers there are today.
+    pub fn spec(&self, i: usize) -> Result<FaceSpec> {
+        let seed = self.seed.child(&format!("avatar/face/{i}"));
+        let labels = self.sampler.sample(&TagSet::make_girls(), &mut seed.stream("face/labels"))?;
+        FaceSpec::sample(&labels, seed)
+    }
+
+    /// Face `i` alone.
+    ///
+    /// # Errors
+    /// When the size is 0 or above [`MAX_SIZE`](super::MAX_SIZE).
+    pub fn image(&self, i: usize) -> Result<RgbImage> {
+        render(&self.spec(i)?, self.size)
+    }
+
+    /// Draws `n` faces on all cores. They stay in memory as bytes: 3·n·size², 12 KiB per face of 64 pixels, so that
+    /// training does not draw them again every epoch.
+    ///
+    /// # Errors
+    /// When `n` is 0, the size is 0 or above [`MAX_SIZE`](super::MAX_SIZE), or there is no memory for them.
+    pub fn take(self, n: usize) -> Result<Dataset> {
+        check_size(self.size)?;
+        if n == 0 {
+            return Err(Error::invalid("number of faces", "0", "at least 1", ""));
+        }
+        let each = 3 * self.size as usize * self.size as usize;
+        let mut bytes = room(n, each)?;
+        let labels = bytes
+            .par_chunks_exact_mut(each)
+            .enumerate()
+            .map(|(i, place)| {
+                let face = self.spec(i)?;
+                place.copy_from_slice(render(&face, self.size)?.as_raw());
+                Ok(face.labels)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 avatar faces");
+        hasher.update(&self.size.to_le_bytes());
+        hasher.update(&labels.iter().flatten().map(|&on| u8::from(on)).collect::<Vec<_>>());
+        hasher.update(&bytes);
+        let fingerprint = hasher.finalize().to_hex().to_string();
+        Ok(Dataset::from_source(Drawn { size: self.size, tags: TagSet::make_girls(), labels, bytes, fingerprint }))
+    }
+}
+
+/// Zeros for `n` pictures of `each` bytes.
+fn room(n: usize, each: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let fits = n.checked_mul(each).is_some_and(|total| {
+        let fits = bytes.try_reserve_exact(total).is_ok();
+        if fits {
+            bytes.resize(total, 0);
+        }
+        fits
+    });
+    match fits {
+        true => Ok(bytes),
+        false => {
+            let hint = "Draw fewer or smaller faces, or write them to a folder with `tachie data avatar-faces`.";
+            Err(Error::invalid("number of faces", n.to_string(), "as many as fit into memory", hint))
+        }
+    }
+}
+
+/// Faces in memory.
+struct Drawn {
+    size: u32,
+    tags: TagSet,
+    labels: Vec<[bool; label::COUNT]>,
+    /// RGB, picture after picture.
+    bytes: Vec<u8>,
+    fingerprint: String,
+}
+
+impl Source for Drawn {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn tags(&self) -> &TagSet {
+        &self.tags
+    }
+
+    fn image(&self, i: usize) -> Result<RgbImage> {
+        let each = 3 * self.size as usize * self.size as usize;
+        let bytes = self.bytes.chunks_exact(each).nth(i);
+        bytes.and_then(|bytes| RgbImage::from_raw(self.size, self.size, bytes.to_vec())).ok_or_else(|| {
+            Error::invalid("number of a face", i.to_string(), format!("a number below {}", self.labels.len()), "")
+        })
+    }
+
+    fn labels(&self, i: usize) -> Vec<f32> {
+        self.labels.get(i).map_or_else(Vec::new, |labels| labels.iter().map(|&on| f32::from(u8::from(on))).collect())
+    }
+
+    fn name(&self) -> String {
+        format!("avatar faces {}", self.size)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn size(&self) -> u32 {
+        self.size
+    }
+}
