@@ -23,7 +23,7 @@ pub(super) struct Decoded {
 }
 
 /// Why there is no picture: kind and particulars.
-pub(super) struct Refused(pub &'static str, pub String);
+pub(in crate::data) struct Refused(pub &'static str, pub String);
 
 /// Decodes a file, turns it as its EXIF data say, lays it on the background and brings it to size.
 pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refused> {
@@ -46,6 +46,13 @@ pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refus
     let image = to_rgb(image, policy, &mut notes)?;
     let image = resize(image, policy)?;
     Ok(Decoded { image, notes })
+}
+
+/// Decodes a file in its own size, turned as its EXIF data say and laid on white.
+pub(in crate::data) fn original(path: &Path) -> Result<RgbImage, Refused> {
+    let (image, ..) = pixels(&read(path)?)?;
+    // The side of the policy is for resizing only, which does not happen here.
+    to_rgb(image, &ImagePolicy::new(MAX_SIDE), &mut Vec::new())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Refused> {

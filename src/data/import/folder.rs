@@ -210,7 +210,7 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf, Refused> {
 }
 
 /// All files below `root` that are named like pictures, as paths below it. Links to folders are not followed.
-fn walk(root: &Path, report: &mut Report) -> Result<Vec<String>> {
+pub(in crate::data) fn walk(root: &Path, report: &mut Report) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![root.to_path_buf()];
     while let Some(folder) = open.pop() {

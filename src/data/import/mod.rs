@@ -18,6 +18,8 @@ use super::manifest::{AvatarLayout, Manifest};
 use super::store::{self, Index, Packed, StoreWriter};
 use crate::{Error, Result};
 
+pub(super) use decode::{Refused, original};
+pub(super) use folder::walk;
 pub use write::About;
 
 /// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.

@@ -3,3 +3,6 @@
 pub mod cascade;
 pub mod detect;
 pub mod faces;
+mod grey;
+mod grouping;
+mod pyramid;

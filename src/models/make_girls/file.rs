@@ -19,8 +19,23 @@ use crate::{Error, Result};
 struct About {
     /// Name of the model in the catalogue.
     model: String,
+    /// Where the weights are from, when they are not from here. It stands before the configuration, since TOML wants
+    /// plain values and small tables first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attribution: Option<Attribution>,
     /// Its configuration.
     config: MakeGirlsConfig,
+}
+
+/// Where published weights are from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// Who published them, and as what.
+    pub source: String,
+    /// Under which licence.
+    pub licence: String,
+    /// SHA-256 of the published file, in hexadecimal.
+    pub sha256: String,
 }
 
 impl MakeGirlsConfig {
@@ -46,12 +61,12 @@ impl MakeGirlsConfig {
         }
     }
 
-    /// The metadata text with which a weights file configures itself.
+    /// The metadata text with which a weights file configures itself, and says where its weights are from.
     ///
     /// # Errors
     /// When the configuration cannot be written as TOML.
-    pub fn about(&self) -> Result<String> {
-        let about = About { model: Adversaries::NAME.into(), config: self.clone() };
+    pub fn about(&self, attribution: Option<&Attribution>) -> Result<String> {
+        let about = About { model: Adversaries::NAME.into(), attribution: attribution.cloned(), config: self.clone() };
         // TOML and not JSON: serde_json does not read every f64 back exactly.
         toml::to_string(&about).map_err(|error| Error::invalid("configuration", error.to_string(), "TOML", ""))
     }
@@ -115,7 +130,7 @@ impl MakeGirls {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        safetensors::write(path, &self.params().tensors(), &self.config().about()?)
+        safetensors::write(path, &self.params().tensors(), &self.config().about(None)?)
     }
 }
 

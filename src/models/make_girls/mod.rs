@@ -28,16 +28,19 @@ mod file;
 mod generator;
 mod handle;
 mod objective;
+mod published;
 
 pub use config::{
     DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, Planes, ScheduleConfig, SrResNetConfig,
     StageConfig, Upsampling,
 };
 pub use discriminator::{Discriminator, Verdict};
+pub use file::Attribution;
 pub use generator::Generator;
 pub(crate) use generator::{norm, weights};
 pub use handle::MakeGirls;
 pub use objective::Adversaries;
+pub use published::Published;
 
 #[cfg(test)]
 mod tests;

@@ -164,7 +164,7 @@ fn weights_of_something_else_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let model = small().build(&Device::Cpu).unwrap();
-    let about = model.config().about().unwrap();
+    let about = model.config().about(None).unwrap();
     let refused = |tensors: &BTreeMap<String, Tensor>, about: &str, words: &[&str]| {
         safetensors::write(&path, tensors, about).unwrap();
         let message = MakeGirls::open(&path, &Device::Cpu).unwrap_err().to_string();
