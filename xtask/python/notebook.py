@@ -7,12 +7,14 @@ A cell tagged `may-fail` is exempt.
 
 import argparse
 import os
+import queue
 import re
 import sys
 import time
 from pathlib import Path
 
 import nbformat
+from jupyter_client import BlockingKernelClient
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -20,14 +22,33 @@ from nbconvert import HTMLExporter
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def complaint(cell):
-    """What went wrong in an executed cell, or None."""
-    for output in cell.get("outputs", []):
-        if output.output_type == "error":
-            return "\n".join([output.evalue, *output.traceback])
-        if output.output_type == "stream" and output.name == "stderr" and output.text.strip():
-            return "on stderr: " + output.text
-    return None
+# evcxr does not wait for stderr before it says that a cell is done.
+LATE_SECONDS = 0.1
+
+
+class Listener:
+    """Hears everything that the kernel says. nbclient ignores what comes after a cell's end, as the text of a panic may."""
+
+    def __init__(self, manager):
+        self.client = BlockingKernelClient()
+        self.client.load_connection_info(manager.get_connection_info())
+        self.client.start_channels(shell=False, iopub=True, stdin=False, hb=False, control=False)
+        self.complaint(seconds=0.5)  # a subscription takes a moment to arrive
+
+    def complaint(self, seconds=LATE_SECONDS):
+        """The errors and the text on stderr since the last call, or None."""
+        heard = []
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=max(0, end - time.monotonic()))
+            except queue.Empty:
+                return "".join(heard).strip() or None
+            content = message["content"]
+            if message["msg_type"] == "error":
+                heard.append("\n".join([content["evalue"], *content["traceback"]]) + "\n")
+            elif message["msg_type"] == "stream" and content["name"] == "stderr":
+                heard.append(content["text"])
 
 
 def shown(cell):
@@ -79,12 +100,14 @@ class Run:
         try:
             with self.client.setup_kernel():
                 print(f"      kernel ready: {time.monotonic() - started:.2f} s")
+                self.listener = Listener(self.client.km)
                 for index, cell in enumerate(self.notebook.cells):
                     if cell.cell_type != "code":
                         continue
                     self.cell(index, cell)
                     if self.failure:
-                        break
+                        return self.failure
+                self.fail_on(self.listener.complaint(seconds=1))
         except (DeadKernelError, RuntimeError) as error:
             self.failure = self.failure or f"cell {self.number + 1} of {len(cells)}: the kernel died: {error}"
         return self.failure
@@ -94,13 +117,17 @@ class Run:
         try:
             self.client.execute_cell(cell, index)
         except CellExecutionError:
-            pass  # `complaint` finds its text in the outputs
+            pass  # the listener hears its text
         except CellTimeoutError:
             self.failure = f"cell {self.number + 1}: not finished after {self.client.timeout} s:\n{cell.source}"
             return
-        text = complaint(cell)
-        if text and not exempt:
-            self.failure = f"cell {self.number}:\n{cell.source}\n--- {COLOURS.sub('', text).strip()[:4000]}"
+        text = self.listener.complaint()
+        if not exempt:
+            self.fail_on(text, cell.source)
+
+    def fail_on(self, text, source=""):
+        if text:
+            self.failure = f"cell {self.number}:\n{source}\n--- {COLOURS.sub('', text)[:4000]}"
 
     def write(self, folder):
         nbformat.write(self.notebook, folder / self.path.name)

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::launch;
 use crate::layout::Layout;
-use crate::stage::{run, write};
+use crate::stage::{create_folder, run, write};
 use serde_json::json;
 use std::process::Command;
 
@@ -20,15 +20,15 @@ pub fn environment(layout: &Layout) -> Result<String> {
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(layout.venv()), "python3 -m venv .venv")?;
     let mut pip = Command::new(layout.python());
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check", "-r"]).arg(&list);
     run(&mut pip, "pip install -r xtask/requirements.txt")?;
     write(&installed, &wanted)?;
     Ok("Jupyter installed".into())
 }
 
-/// Registers the kernel below `target/jupyter`, where only the commands of this clone look.
+/// Registers the kernel in `.venv`, where the Jupyter of this clone looks, and editors that are pointed at `.venv`.
 pub fn register(layout: &Layout) -> Result<String> {
-    let folder = layout.jupyter().join("share/kernels").join(KERNEL);
+    let folder = layout.venv().join("share/jupyter/kernels").join(KERNEL);
     let specification = json!({
         "argv": [layout.kernel_programs().join(launch::PROGRAM), "{connection_file}"],
         "display_name": "Rust (tachie)",
@@ -36,6 +36,7 @@ pub fn register(layout: &Layout) -> Result<String> {
         "interrupt_mode": "message",
     });
     write(&folder.join("kernel.json"), &format!("{specification:#}\n"))?;
+    create_folder(&layout.jupyter().join("tmp"))?;
     // JupyterLab asks about news and looks for updates on the network otherwise.
     let quiet =
         json!({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}});

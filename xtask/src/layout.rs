@@ -47,7 +47,7 @@ impl Layout {
         self.cells().join("target")
     }
 
-    /// Jupyter's own files: kernel specification, settings, runtime.
+    /// Jupyter's own files: settings, runtime, workspaces.
     pub fn jupyter(&self) -> PathBuf {
         self.target().join("jupyter")
     }
@@ -89,7 +89,8 @@ impl Layout {
         let mut command = Command::new(self.venv().join("bin").join(program));
         command
             .current_dir(&self.root)
-            .env("JUPYTER_PATH", files.join("share"))
+            .env_remove("JUPYTER_PATH")
+            .env("TMPDIR", files.join("tmp"))
             .env("JUPYTER_DATA_DIR", files.join("data"))
             .env("JUPYTER_CONFIG_DIR", files.join("config"))
             .env("JUPYTER_RUNTIME_DIR", files.join("runtime"))

@@ -8,12 +8,12 @@ use std::process::Command;
 
 /// `cargo xtask tour`
 pub fn tour(layout: &Layout) -> Result<()> {
+    let notebooks = committed(layout, &["00_tour".to_string()])?;
     let mut stages = Stages::new(SETUP_STAGES + 1);
     prepare(layout, &mut stages)?;
     let folder = layout.target().join("tour");
-    let notebook = layout.notebooks().join("00_tour.ipynb");
     stages.run("Executing notebooks/00_tour.ipynb", || {
-        execute(layout, &[notebook], &folder)?;
+        execute(layout, &notebooks, &folder)?;
         Ok("executed".into())
     })?;
     println!();
@@ -37,7 +37,9 @@ pub fn lab(layout: &Layout, args: &[String]) -> Result<()> {
     prepare(layout, &mut stages)?;
     println!("Starting JupyterLab; end it with Ctrl-C. A notebook is ready some seconds after it opens.");
     let mut lab = layout.jupyter_command("jupyter-lab");
-    lab.arg("--notebook-dir").arg(layout.notebooks()).args(["--LabApp.news_url=None"]).args(args);
+    // Inside a container one is root; Jupyter refuses that otherwise.
+    lab.arg(format!("--MultiKernelManager.default_kernel_name={}", jupyter::KERNEL));
+    lab.arg("--allow-root").arg("--notebook-dir").arg(layout.notebooks()).args(args);
     run(&mut lab, "JupyterLab")
 }
 
