@@ -1,5 +1,6 @@
 //! One file per paper, and the catalogue that drives what is the same for all of them.
 
 pub mod baselines;
+pub mod catalogue;
 
 pub mod make_girls;

@@ -10,6 +10,7 @@ use super::config::{GeneratorConfig, MakeGirlsConfig, Planes, SrResNetConfig, Up
 use super::handle::MakeGirls;
 use super::objective::Adversaries;
 use crate::rng::Seed;
+use crate::train::checkpoint::Checkpoints;
 use crate::train::gan::{Gan, Networks};
 use crate::weights::safetensors;
 use crate::{Error, Result};
@@ -36,6 +37,13 @@ pub struct Attribution {
     pub licence: String,
     /// SHA-256 of the published file, in hexadecimal.
     pub sha256: String,
+}
+
+/// The part of a run's `config.toml` that says what networks it trains.
+#[derive(Debug, Deserialize)]
+struct RunFile {
+    model: String,
+    config: MakeGirlsConfig,
 }
 
 impl MakeGirlsConfig {
@@ -96,6 +104,31 @@ impl MakeGirls {
             Error::Invalid { found, expected, hint, .. } => Error::file(path, found, expected, hint),
             other => other,
         })
+    }
+
+    /// The model of a run folder, with the weights and the running average of its last whole checkpoint.
+    ///
+    /// # Errors
+    /// When the folder holds no run of this model, or no whole checkpoint yet.
+    pub fn open_run(folder: impl AsRef<Path>, device: &Device) -> Result<MakeGirls> {
+        let folder = folder.as_ref();
+        let path = folder.join("config.toml");
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::io("read the configuration of the run", &path, source))?;
+        let expected = "the configuration of a make-girls run";
+        let wrong = |error: toml::de::Error| Error::file(&path, error.message(), expected, "");
+        let run: RunFile = toml::from_str(&text).map_err(wrong)?;
+        if run.model != Adversaries::NAME {
+            return Err(Error::file(&path, format!("a run of {}", run.model), expected, ""));
+        }
+        let folder = folder.join("checkpoints");
+        let Some((checkpoint, _)) = Checkpoints::open(&folder)?.load(device)? else {
+            return Err(Error::file(&folder, "no checkpoint", "at least one", "Train for a while first."));
+        };
+        let networks = Networks::new::<Adversaries>(&run.config, Seed(0), device)?;
+        networks.params.load(&checkpoint.params)?;
+        networks.average.load(&checkpoint.ema)?;
+        Ok(MakeGirls::with_networks(run.config, device, networks))
     }
 
     /// A model from tensors named `g.dense.weight` and so on. Without any tensor below `d.` the discriminator is

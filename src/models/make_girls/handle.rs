@@ -1,7 +1,7 @@
 //! The model as a notebook holds it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
@@ -27,7 +27,7 @@ pub struct MakeGirls {
 struct Inner {
     config: MakeGirlsConfig,
     device: Device,
-    networks: Mutex<Networks>,
+    networks: Networks,
 }
 
 impl MakeGirls {
@@ -42,7 +42,7 @@ impl MakeGirls {
     }
 
     pub(super) fn with_networks(config: MakeGirlsConfig, device: &Device, networks: Networks) -> MakeGirls {
-        let inner = Inner { config, device: device.clone(), networks: Mutex::new(networks) };
+        let inner = Inner { config, device: device.clone(), networks };
         MakeGirls { inner: Arc::new(inner), averaged: false }
     }
 
@@ -63,13 +63,13 @@ impl MakeGirls {
 
     /// The weights that this value draws with.
     pub fn params(&self) -> ParamStore {
-        let networks = self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.averaged { networks.average.clone() } else { networks.params.clone() }
+        let Networks { params, average } = &self.inner.networks;
+        if self.averaged { average.clone() } else { params.clone() }
     }
 
-    /// Makes this model hold other weights of its configuration.
-    pub(super) fn take_networks(&self, networks: Networks) {
-        *self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner) = networks;
+    /// The weights and their running average.
+    pub fn weights(&self) -> &Networks {
+        &self.inner.networks
     }
 
     /// What the discriminator's heads read of these pictures, `[N, F]`: features for nearest neighbours and t-SNE.

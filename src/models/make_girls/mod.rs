@@ -29,6 +29,7 @@ mod generator;
 mod handle;
 mod objective;
 mod published;
+mod training;
 
 pub use config::{
     DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, Planes, ScheduleConfig, SrResNetConfig,

@@ -1,0 +1,268 @@
+//! Every model by name: drives the tests that are the same for all of them, the table in the README and
+//! `tachie train <name>`.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use super::baselines::dcgan::Dcgan;
+use super::make_girls::{Adversaries, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
+use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
+use crate::nn::params::{ParamStore, Training};
+use crate::rng::Seed;
+use crate::show::table::Table;
+use crate::train::gan::{Gan, Losses, Networks, Player, Step};
+use crate::train::plan::Plan;
+use crate::train::trainer::{Options, Trainer};
+use crate::{Error, Result};
+
+/// A model of the catalogue.
+#[derive(Clone)]
+pub struct Entry {
+    /// Name on the command line (`make-girls`).
+    pub name: &'static str,
+    /// The paper's title.
+    pub paper: &'static str,
+    /// Where to read it.
+    pub link: &'static str,
+    /// When it appeared.
+    pub year: u16,
+    /// What goes in and what comes out.
+    pub task: &'static str,
+    /// Its configurations; the first is the paper's.
+    pub presets: Vec<Preset>,
+}
+
+/// A configuration of a model.
+#[derive(Clone)]
+pub struct Preset {
+    /// `paper`, `tiny` or what is special about it.
+    pub name: &'static str,
+    /// How the model is made.
+    pub recipe: Arc<dyn Recipe>,
+    /// How many numbers each player trains, as published or counted in the published weights; empty for presets of
+    /// our own.
+    pub published: Vec<(Player, usize)>,
+}
+
+/// What the catalogue can do with a configuration, whatever its type.
+pub trait Recipe: Send + Sync {
+    /// Side of the pictures in pixels.
+    fn size(&self) -> usize;
+
+    /// The same for the tags of this data set.
+    fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe>;
+
+    /// Freshly initialised networks.
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    fn networks(&self, seed: Seed, device: &Device) -> Result<Networks>;
+
+    /// The schedule.
+    fn plan(&self) -> Plan;
+
+    /// The loss of `who` in a step of its own, with gradients for `who` only.
+    ///
+    /// # Errors
+    /// When the batch does not fit the networks.
+    fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses>;
+
+    /// The pictures of [`Gan::preview`].
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    fn preview(&self, params: &ParamStore, seed: Seed) -> Result<Images>;
+
+    /// A trainer.
+    ///
+    /// # Errors
+    /// When the data set does not fit, or the folder holds something else.
+    fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer>;
+}
+
+impl Recipe for MakeGirlsConfig {
+    fn size(&self) -> usize {
+        MakeGirlsConfig::size(self)
+    }
+
+    fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe> {
+        Arc::new(self.clone().tags(dataset.tags()))
+    }
+
+    fn networks(&self, seed: Seed, device: &Device) -> Result<Networks> {
+        Networks::new::<Adversaries>(self, seed, device)
+    }
+
+    fn plan(&self) -> Plan {
+        Adversaries::plan(self)
+    }
+
+    fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        loss::<Adversaries>(self, params, who, batch, step)
+    }
+
+    fn preview(&self, params: &ParamStore, seed: Seed) -> Result<Images> {
+        Adversaries::new(self, &params.view(Training::Nothing))?.preview(seed)
+    }
+
+    fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer> {
+        self.clone().build(&crate::device()?)?.train_with(dataset, folder, options)
+    }
+}
+
+fn loss<G: Gan>(
+    config: &G::Config,
+    params: &ParamStore,
+    who: Player,
+    batch: &Batch,
+    step: &mut Step,
+) -> Result<Losses> {
+    let tracked = |player: Player| G::new(config, &params.view(Training::Prefix(player.prefix().into())));
+    tracked(Player::Generator)?.share(batch, step)?;
+    tracked(who)?.loss(who, batch, step)
+}
+
+/// All models.
+pub fn catalogue() -> Vec<Entry> {
+    vec![
+        Entry {
+            name: "make-girls",
+            paper: "Towards the Automatic Anime Characters Creation with Generative Adversarial Networks",
+            link: "https://arxiv.org/abs/1708.05509",
+            year: 2017,
+            task: "noise and attributes to a face",
+            presets: make_girls(),
+        },
+        Entry {
+            name: "dcgan",
+            paper: "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+            link: "https://arxiv.org/abs/1511.06434",
+            year: 2015,
+            task: "noise and attributes to a face (baseline of make-girls)",
+            presets: dcgan(),
+        },
+    ]
+}
+
+fn make_girls() -> Vec<Preset> {
+    let generator = (Player::Generator, 4_385_283);
+    let both = |discriminator| vec![generator, (Player::Discriminator, discriminator)];
+    let all_4x4 = MakeGirls::paper().discriminator(DiscriminatorConfig::all_4x4());
+    vec![
+        preset("paper", MakeGirls::paper(), both(19_078_531)),
+        preset("tiny", MakeGirls::tiny(), vec![]),
+        preset("paper-4x4", all_4x4, both(23_895_427)),
+        preset("site-256", MakeGirlsConfig::site_256(), vec![(Player::Generator, 4_108_931)]),
+    ]
+}
+
+fn dcgan() -> Vec<Preset> {
+    vec![
+        preset("paper", Dcgan::paper(), vec![(Player::Discriminator, 19_078_531)]),
+        preset("tiny", Dcgan::tiny(), vec![]),
+    ]
+}
+
+fn preset(name: &'static str, recipe: impl Recipe + 'static, published: Vec<(Player, usize)>) -> Preset {
+    Preset { name, recipe: Arc::new(recipe), published }
+}
+
+/// The model of that name.
+///
+/// # Errors
+/// When there is none; the message names all.
+pub fn find(name: &str) -> Result<Entry> {
+    let all = catalogue();
+    let names = all.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+    all.into_iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| Error::invalid("model", format!("\"{name}\""), format!("one of {names}"), ""))
+}
+
+impl Entry {
+    /// The preset of that name.
+    ///
+    /// # Errors
+    /// When there is none; the message names all.
+    pub fn preset(&self, name: &str) -> Result<Preset> {
+        let names = self.presets.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+        let found = self.presets.iter().find(|preset| preset.name == name).cloned();
+        found.ok_or_else(|| {
+            Error::invalid(format!("preset of {}", self.name), format!("\"{name}\""), format!("one of {names}"), "")
+        })
+    }
+}
+
+impl Preset {
+    /// How many numbers each player trains.
+    ///
+    /// # Errors
+    /// When there is no memory to build the networks.
+    pub fn parameters(&self) -> Result<Vec<(Player, usize)>> {
+        let params = self.recipe.networks(Seed(0), &Device::Cpu)?.params;
+        let players = self.recipe.plan().order;
+        Ok(players.iter().map(|turn| (turn.player, params.count(turn.player.prefix()))).collect())
+    }
+
+    /// A trainer of this model on a data set, which takes the data set's tags in place of its own.
+    ///
+    /// # Errors
+    /// When the data set does not fit, or the folder holds something else.
+    pub fn train_on(&self, dataset: &Dataset, folder: impl AsRef<Path>, options: Options) -> Result<Trainer> {
+        self.recipe.for_data(dataset).train(dataset, folder.as_ref(), options)
+    }
+}
+
+/// Every preset with its paper and the number of trained parameters per player.
+///
+/// # Errors
+/// When there is no memory to build the networks.
+pub fn table() -> Result<Table> {
+    let (mut names, mut papers, mut links, mut sizes) = (vec![], vec![], vec![], vec![]);
+    let (mut generators, mut discriminators) = (vec![], vec![]);
+    for entry in catalogue() {
+        for preset in &entry.presets {
+            let counts = preset.parameters()?;
+            let of = |player| counts.iter().filter(|(who, _)| *who == player).map(|(_, n)| *n as i64).sum::<i64>();
+            names.push(format!("{} ({})", entry.name, preset.name));
+            papers.push(format!("{} ({})", entry.task, entry.year));
+            links.push(entry.link);
+            sizes.push(preset.recipe.size() as i64);
+            generators.push(of(Player::Generator));
+            discriminators.push(of(Player::Discriminator));
+        }
+    }
+    Table::builder()
+        .text("model", names)
+        .text("makes", papers)
+        .integers("px", sizes)
+        .integers("generator", generators)
+        .integers("discriminator", discriminators)
+        .text("paper", links)
+        .build()
+}
+
+/// The table of all models as Markdown, for the README.
+///
+/// # Errors
+/// As [`table`].
+pub fn markdown() -> Result<String> {
+    Ok(table()?.md())
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let presets = self.presets.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+        write!(f, "{} ({}, {}): {presets}", self.name, self.year, self.link)
+    }
+}
+
+impl fmt::Debug for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} px)", self.name, self.recipe.size())
+    }
+}
