@@ -102,6 +102,12 @@ impl Checkpoints {
         Ok(Checkpoints { folder })
     }
 
+    /// The folder as it is, for reading: nothing is made or cleared, so that a training that writes there is not
+    /// disturbed.
+    pub fn read_only(folder: impl AsRef<Path>) -> Checkpoints {
+        Checkpoints { folder: folder.as_ref().to_path_buf() }
+    }
+
     /// The checkpoint folder that `latest` names, when there is one.
     pub fn latest(&self) -> Option<PathBuf> {
         let name = fs::read_to_string(self.folder.join(LATEST)).ok()?;

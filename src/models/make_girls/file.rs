@@ -122,7 +122,7 @@ impl MakeGirls {
             return Err(Error::file(&path, format!("a run of {}", run.model), expected, ""));
         }
         let folder = folder.join("checkpoints");
-        let Some((checkpoint, _)) = Checkpoints::open(&folder)?.load(device)? else {
+        let Some((checkpoint, _)) = Checkpoints::read_only(&folder).load(device)? else {
             return Err(Error::file(&folder, "no checkpoint", "at least one", "Train for a while first."));
         };
         let networks = Networks::new::<Adversaries>(&run.config, Seed(0), device)?;
