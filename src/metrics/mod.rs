@@ -2,4 +2,5 @@
 
 pub mod colour;
 pub mod neighbours;
+mod pca;
 pub mod tsne;

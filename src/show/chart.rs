@@ -6,7 +6,7 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::prelude::*;
 
 use super::plot::{PALETTE, Series};
-use super::scene::{Align, Colour, Label, Pen, STEPS, Scene};
+use super::scene::{Align, Colour, Item, Label, Pen, STEPS, Scene};
 use super::text::{self, Weight};
 use super::ticks::{self, Ticks};
 use crate::{Error, Result};
@@ -50,13 +50,23 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
         scene.label(Label::new(title, left, top + TITLE * 0.8, TITLE).bold());
         top += TITLE + 6.0;
     }
-    top = legend(scene, series, frame.title, (left, right, top));
+    let dashed = |i: usize| i / PALETTE.len() % 2 == 1;
+    let entries: Vec<Entry> = series
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| !s.name.is_empty() && (series.len() > 1 || s.name != frame.title))
+        .map(|(i, s)| {
+            let mark = if dashed(i) { Mark::Dashes } else { Mark::Line };
+            Entry { name: &s.name, colour: PALETTE[i % PALETTE.len()], mark }
+        })
+        .collect();
+    top = legend(scene, &entries, (left, right, top));
 
     let mut lost = 0;
     let mut lines = Vec::new();
     for (i, series) in series.iter().enumerate() {
         let colour = PALETTE[i % PALETTE.len()];
-        let dashed = i / PALETTE.len() % 2 == 1;
+        let dashed = dashed(i);
         let (raw, missing) = runs(series, frame.log_y);
         lost += missing;
         if frame.smoothing > 0.0 {
@@ -74,29 +84,52 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
     axes(scene, frame, &mut lines, (left, right, top, bottom))
 }
 
-/// Draws the names in rows below `top`; returns where the rows end.
-fn legend(scene: &mut Scene, series: &[Series], title: &str, (left, right, top): (f32, f32, f32)) -> f32 {
-    const SWATCH: f32 = 18.0;
+/// How a legend stands for its lines or points.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Line,
+    Dashes,
+    Dot,
+    Ring,
+}
+
+/// An entry of a legend.
+pub(super) struct Entry<'a> {
+    pub name: &'a str,
+    pub colour: Colour,
+    pub mark: Mark,
+}
+
+/// Draws the names in rows below `top`; returns where the rows end. Nothing is drawn over anything else.
+pub(super) fn legend(scene: &mut Scene, entries: &[Entry], (left, right, top): (f32, f32, f32)) -> f32 {
     const ROW: f32 = 17.0;
-    let named: Vec<_> = series.iter().enumerate().filter(|(_, s)| !s.name.is_empty()).collect();
-    if named.is_empty() || (series.len() == 1 && series[0].name == title) {
+    if entries.is_empty() {
         return top;
     }
     let (mut x, mut y) = (left, top);
-    for (i, series) in named {
-        let name = text::fit(&series.name, SIZE, Weight::Regular, right - left - SWATCH - 5.0);
-        let width = SWATCH + 5.0 + text::width(&name, SIZE, Weight::Regular);
+    for entry in entries {
+        let lines = matches!(entry.mark, Mark::Line | Mark::Dashes);
+        let swatch = if lines { 18.0 } else { 9.0 };
+        let name = text::fit(entry.name, SIZE, Weight::Regular, right - left - swatch - 5.0);
+        let width = swatch + 5.0 + text::width(&name, SIZE, Weight::Regular);
         if x > left && x + width > right {
             (x, y) = (left, y + ROW);
         }
-        let colour = PALETTE[i % PALETTE.len()];
         let middle = y + ROW / 2.0;
-        let parts: &[(f32, f32)] =
-            if i / PALETTE.len() % 2 == 1 { &[(0.0, 5.0), (6.5, 11.5), (13.0, 18.0)] } else { &[(0.0, SWATCH)] };
-        for (from, to) in parts {
-            scene.line((x + from, middle), (x + to, middle), 2.5, colour);
+        match entry.mark {
+            Mark::Line => scene.line((x, middle), (x + swatch, middle), 2.5, entry.colour),
+            Mark::Dashes => [(0.0, 5.0), (6.5, 11.5), (13.0, 18.0)]
+                .into_iter()
+                .for_each(|(from, to)| scene.line((x + from, middle), (x + to, middle), 2.5, entry.colour)),
+            Mark::Dot => {
+                scene.add(Item::Circle { x: x + 4.5, y: middle, radius: 4.0, fill: Some(entry.colour), edge: None });
+            }
+            Mark::Ring => {
+                let edge = Some((1.6, entry.colour));
+                scene.add(Item::Circle { x: x + 4.5, y: middle, radius: 3.4, fill: None, edge });
+            }
         }
-        scene.label(Label::new(name, x + SWATCH + 5.0, middle + SIZE * 0.36, SIZE));
+        scene.label(Label::new(name, x + swatch + 5.0, middle + SIZE * 0.36, SIZE));
         x += width + 16.0;
     }
     y + ROW + 4.0

@@ -7,6 +7,7 @@ pub mod grid;
 mod number;
 pub mod plot;
 mod render;
+mod sample;
 pub(crate) mod save;
 mod scene;
 pub mod table;

@@ -140,10 +140,17 @@ impl Item {
             }
             Item::Text(label) => fill(canvas, label.outline(), label.colour),
             Item::Picture { image, x, y, width, height } => {
+                let (sx, sy) = (width * scale, height * scale);
+                let smaller = sx < image.width() as f32 || sy < image.height() as f32;
+                let resized = smaller.then(|| {
+                    let side = |length: f32| (length.round() as u32).max(1);
+                    imageops::resize(image.as_ref(), side(sx), side(sy), FilterType::Triangle)
+                });
+                let image = resized.as_ref().unwrap_or(image);
                 let rgba = image.pixels().flat_map(|p| [p[0], p[1], p[2], 255]).collect();
                 let size = tiny_skia::IntSize::from_wh(image.width(), image.height());
                 let Some(picture) = size.and_then(|size| Pixmap::from_vec(rgba, size)) else { return };
-                let (sx, sy) = (width / image.width() as f32 * scale, height / image.height() as f32 * scale);
+                let (sx, sy) = (sx / image.width() as f32, sy / image.height() as f32);
                 // Whole pixels, so that the picture's own pixels stay sharp.
                 let place = Transform::from_row(sx, 0.0, 0.0, sy, (x * scale).round(), (y * scale).round());
                 let paint = PixmapPaint { quality: FilterQuality::Nearest, ..PixmapPaint::default() };

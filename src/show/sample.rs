@@ -1,0 +1,70 @@
+//! What a data set holds, and how near to it generated images come, as figures and tables.
+
+use super::grid::Grid;
+use super::table::Table;
+use crate::data::batch::Images;
+use crate::data::dataset::Dataset;
+use crate::metrics::neighbours::Neighbour;
+use crate::rng::Seed;
+use crate::{Error, Result};
+
+/// Images per row of a sample.
+const NROW: usize = 6;
+
+impl Dataset {
+    /// `rows` rows of six pictures each with their tags below: drawn without repetition, the same ones every time.
+    ///
+    /// # Errors
+    /// When the data set is empty or a picture cannot be read.
+    pub fn show_batch(&self, rows: usize) -> Result<Grid> {
+        let mut order = Seed(0).stream("show_batch").permutation(self.len());
+        order.truncate((rows * NROW).max(1));
+        let images = self.subset(&order)?.images(order.len())?;
+        Ok(images.grid(NROW)?.title(format!("{}: {} of {} pictures", self.name(), order.len(), self.len())))
+    }
+
+    /// How many pictures carry each tag, in label order.
+    ///
+    /// # Errors
+    /// When two tags share a name.
+    pub fn tags_table(&self) -> Result<Table> {
+        let counts = self.tag_table();
+        let rows = || counts.rows.iter();
+        Table::builder()
+            .text("tag", rows().map(|row| row.name.as_str()))
+            .integers("pictures", rows().map(|row| row.count as u64))
+            .numbers("share (%)", rows().map(|row| 100.0 * row.share))
+            .digits("share (%)", 1)
+            .caption(format!("Tags of {}", self.name()))
+            .note(format!("{} pictures; a picture can carry several tags", counts.pictures))
+            .build()
+    }
+}
+
+impl Grid {
+    /// One row per generated image: the image, then the nearest ones of `dataset`, their distances below
+    /// (`neighbours` comes from [`nearest`](crate::metrics::neighbours::nearest) with the data set's features as references).
+    ///
+    /// # Errors
+    /// When there are not as many lists of neighbours as images, or a picture cannot be read.
+    pub fn nearest(generated: &Images, neighbours: &[Vec<Neighbour>], dataset: &Dataset) -> Result<Self> {
+        let pictures = generated.to_rgb()?;
+        if pictures.len() != neighbours.len() {
+            let found = format!("{} for {} images", neighbours.len(), pictures.len());
+            return Err(Error::invalid("lists of neighbours", found, "one per image", ""));
+        }
+        let k = neighbours.iter().map(Vec::len).max().unwrap_or(0);
+        let mut rows = Vec::new();
+        for (picture, near) in pictures.iter().zip(neighbours) {
+            let mut row = vec![picture.clone()];
+            let mut captions = vec![String::new()];
+            for neighbour in near {
+                row.push(dataset.image(neighbour.index)?);
+                captions.push(format!("L2 {:.2}", neighbour.distance));
+            }
+            rows.push(Images::from_rgb(&row)?.with_captions(captions)?);
+        }
+        let columns = std::iter::once("generated".to_string()).chain((1..=k).map(|i| format!("nearest {i}")));
+        Ok(Grid::rows(rows)?.columns(columns))
+    }
+}
