@@ -16,7 +16,7 @@ const TITLE: f32 = 13.0;
 /// From the axis to its numbers.
 const GAP: f32 = 7.0;
 /// Free space around a panel.
-const MARGIN: f32 = 10.0;
+pub(super) const MARGIN: f32 = 10.0;
 /// Least free space between neighbouring numbers of an axis.
 const APART: f32 = 14.0;
 /// Beyond this numbers count as not finite: the axis could not be computed.
@@ -50,23 +50,14 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
         scene.label(Label::new(title, left, top + TITLE * 0.8, TITLE).bold());
         top += TITLE + 6.0;
     }
-    let dashed = |i: usize| i / PALETTE.len() % 2 == 1;
-    let entries: Vec<Entry> = series
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| !s.name.is_empty() && (series.len() > 1 || s.name != frame.title))
-        .map(|(i, s)| {
-            let mark = if dashed(i) { Mark::Dashes } else { Mark::Line };
-            Entry { name: &s.name, colour: PALETTE[i % PALETTE.len()], mark }
-        })
-        .collect();
-    top = legend(scene, &entries, (left, right, top));
+    let rows = ((h * 0.35 / ROW) as usize).max(1);
+    top = legend(scene, &entries(series, frame.title), (left, right, top), rows);
 
     let mut lost = 0;
     let mut lines = Vec::new();
     for (i, series) in series.iter().enumerate() {
         let colour = PALETTE[i % PALETTE.len()];
-        let dashed = dashed(i);
+        let dashed = line_mark(i) == Mark::Dashes;
         let (raw, missing) = runs(series, frame.log_y);
         lost += missing;
         if frame.smoothing > 0.0 {
@@ -100,22 +91,51 @@ pub(super) struct Entry<'a> {
     pub mark: Mark,
 }
 
-/// Draws the names in rows below `top`; returns where the rows end. Nothing is drawn over anything else.
-pub(super) fn legend(scene: &mut Scene, entries: &[Entry], (left, right, top): (f32, f32, f32)) -> f32 {
-    const ROW: f32 = 17.0;
-    if entries.is_empty() {
-        return top;
+impl Entry<'_> {
+    fn is_line(&self) -> bool {
+        matches!(self.mark, Mark::Line | Mark::Dashes)
     }
-    let (mut x, mut y) = (left, top);
-    for entry in entries {
-        let lines = matches!(entry.mark, Mark::Line | Mark::Dashes);
-        let swatch = if lines { 18.0 } else { 9.0 };
-        let name = text::fit(entry.name, SIZE, Weight::Regular, right - left - swatch - 5.0);
-        let width = swatch + 5.0 + text::width(&name, SIZE, Weight::Regular);
-        if x > left && x + width > right {
-            (x, y) = (left, y + ROW);
+
+    fn swatch(&self) -> f32 {
+        if self.is_line() { 18.0 } else { 9.0 }
+    }
+}
+
+/// Height of a row of the legend.
+const ROW: f32 = 17.0;
+
+/// Row, position and fitted name of every entry of a legend that is `width` wide.
+fn flow(entries: &[Entry], width: f32) -> Vec<(usize, f32, String)> {
+    let (mut row, mut x) = (0, 0.0);
+    let place = |entry: &Entry| {
+        let start = entry.swatch() + 5.0;
+        let name = text::fit(entry.name, SIZE, Weight::Regular, width - start);
+        let length = start + text::width(&name, SIZE, Weight::Regular);
+        if x > 0.0 && x + length > width {
+            (row, x) = (row + 1, 0.0);
         }
-        let middle = y + ROW / 2.0;
+        let at = x;
+        x += length + 16.0;
+        (row, at, name)
+    };
+    entries.iter().map(place).collect()
+}
+
+/// Height that [`legend`] takes without a limit on its rows.
+pub(super) fn legend_height(entries: &[Entry], width: f32) -> f32 {
+    flow(entries, width).last().map_or(0.0, |(row, ..)| (row + 1) as f32 * ROW + 4.0)
+}
+
+/// Draws the names in at most `rows` rows below `top`; returns where the rows end. Nothing is drawn over anything else,
+/// and what has no room is counted.
+pub(super) fn legend(scene: &mut Scene, entries: &[Entry], place: (f32, f32, f32), rows: usize) -> f32 {
+    let (left, right, top) = place;
+    let flowed = flow(entries, right - left);
+    let Some(used) = flowed.last().map(|(row, ..)| row + 1) else { return top };
+    let shown = if used <= rows { flowed.len() } else { flowed.iter().take_while(|(row, ..)| row + 1 < rows).count() };
+    for ((row, x, name), entry) in flowed.into_iter().zip(entries).take(shown) {
+        let (x, middle) = (left + x, top + (row as f32 + 0.5) * ROW);
+        let swatch = entry.swatch();
         match entry.mark {
             Mark::Line => scene.line((x, middle), (x + swatch, middle), 2.5, entry.colour),
             Mark::Dashes => [(0.0, 5.0), (6.5, 11.5), (13.0, 18.0)]
@@ -130,9 +150,25 @@ pub(super) fn legend(scene: &mut Scene, entries: &[Entry], (left, right, top): (
             }
         }
         scene.label(Label::new(name, x + swatch + 5.0, middle + SIZE * 0.36, SIZE));
-        x += width + 16.0;
     }
-    y + ROW + 4.0
+    if shown < entries.len() {
+        let rest = format!("and {} more", entries.len() - shown);
+        let middle = top + (rows.max(1) as f32 - 0.5) * ROW;
+        scene.label(Label::new(rest, left, middle + SIZE * 0.36, SIZE).colour(Colour::GREY));
+    }
+    top + used.min(rows.max(1)) as f32 * ROW + 4.0
+}
+
+/// The names of the lines, without the one that only repeats the title.
+pub(super) fn entries<'a>(series: &'a [Series], title: &str) -> Vec<Entry<'a>> {
+    let named = series.iter().enumerate();
+    let named = named.filter(|(_, s)| !s.name.is_empty() && (series.len() > 1 || s.name != title));
+    named.map(|(i, s)| Entry { name: &s.name, colour: PALETTE[i % PALETTE.len()], mark: line_mark(i) }).collect()
+}
+
+/// Lines beyond the palette repeat its colours in dashes.
+fn line_mark(i: usize) -> Mark {
+    if i / PALETTE.len() % 2 == 1 { Mark::Dashes } else { Mark::Line }
 }
 
 /// Says how many values are missing; returns where the axes have to end.

@@ -132,11 +132,11 @@ impl Scatter {
             scene.label(Label::new(line, MARGIN, top + TITLE * 0.8, TITLE).bold());
             top += TITLE + 5.0;
         }
-        let entry = |(i, name): (usize, &&'_ str)| (i, name.to_string());
-        let entries: Vec<(usize, String)> = names.iter().enumerate().map(entry).collect();
-        let entries: Vec<Entry> =
-            entries.iter().map(|(i, name)| Entry { name, colour: look(*i).0, mark: look(*i).1 }).collect();
-        top = chart::legend(&mut scene, &entries, (MARGIN, side - MARGIN, top));
+        let mut entries = Vec::new();
+        for (i, name) in names.iter().enumerate() {
+            entries.push(Entry { name, colour: look(i).0, mark: look(i).1 });
+        }
+        top = chart::legend(&mut scene, &entries, (MARGIN, side - MARGIN, top), usize::MAX);
 
         let half = if self.thumbnails.is_empty() { 5.0 } else { self.thumbnail as f32 / 2.0 + 2.0 };
         let place = self.place((MARGIN + half, top + half, side - 2.0 * (MARGIN + half)));

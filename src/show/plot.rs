@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// Default width of a figure in CSS pixels: fits a notebook's output area.
 const WIDTH: u32 = 720;
-const PANEL_HEIGHT: u32 = 270;
+const PANEL_HEIGHT: f32 = 270.0;
 const TITLE: f32 = 15.0;
 /// Pixels of a saved PNG per CSS pixel.
 pub(super) const SHARPNESS: f32 = 2.0;
@@ -156,23 +156,34 @@ impl Plot {
         Plot { y_range: Some((low, high)), ..self }
     }
 
-    /// Size in CSS pixels, at least 240×160. Default 720 wide and 270 per row of panels.
+    /// Size in CSS pixels, at least 240×170 for each panel. Default 720 wide and 270 per row of panels, more where the
+    /// legend needs it.
     pub fn size(self, width: u32, height: u32) -> Self {
-        Plot { size: (width.clamp(240, 8000), Some(height.clamp(160, 8000))), ..self }
+        Plot { size: (width.min(8000), Some(height.min(8000))), ..self }
     }
 
     fn scene(&self) -> Result<Scene> {
         let columns = if self.panels.len() > 1 { 2 } else { 1 };
-        let rows = self.panels.len().div_ceil(columns).max(1) as u32;
-        let width = self.size.0 as f32;
+        let rows = self.panels.len().div_ceil(columns).max(1);
+        let width = self.size.0.max(240 * columns as u32) as f32;
         let titles = text::wrap(&self.title, TITLE, Weight::Bold, width - 16.0, 2);
         let head = if titles.is_empty() { 0.0 } else { titles.len() as f32 * (TITLE + 5.0) + 6.0 };
-        let height = self.size.1.map_or(head + (rows * PANEL_HEIGHT) as f32, |height| height as f32);
+        let w = width / columns as f32;
+        let legend =
+            |panel: &Panel| chart::legend_height(&chart::entries(&panel.series, &panel.title), w - 2.0 * chart::MARGIN);
+        let h = match self.size.1 {
+            Some(height) => ((height as f32 - head) / rows as f32).max(170.0),
+            None => {
+                let extra = self.panels.iter().map(legend).fold(0.0, f32::max) - 21.0;
+                // A legend gets 35 % of a panel at most.
+                PANEL_HEIGHT + extra.clamp(0.0, PANEL_HEIGHT * 0.5)
+            }
+        };
+        let height = head + rows as f32 * h;
         let mut scene = Scene::new(width, height);
         for (i, line) in titles.into_iter().enumerate() {
             scene.label(Label::new(line, 8.0, 6.0 + TITLE + i as f32 * (TITLE + 5.0), TITLE).bold());
         }
-        let (w, h) = (width / columns as f32, (height - head) / rows as f32);
         let empty = [Panel::default()];
         let panels = if self.panels.is_empty() { &empty[..] } else { &self.panels[..] };
         for (i, panel) in panels.iter().enumerate() {
