@@ -8,6 +8,7 @@ use super::files;
 use super::guard::diversity;
 use super::handle::TrainHandle;
 use super::history::Record;
+use super::lock::Busy;
 use super::plan::Mark;
 use super::progress::{Ended, Progress};
 use super::tensorboard::EventFile;
@@ -105,8 +106,13 @@ impl Trainer {
         Progress::read(&self.folder, Ended::Idle)
     }
 
-    pub(super) fn train(&mut self, goal: Goal) -> Result<Progress> {
+    fn train(&mut self, goal: Goal) -> Result<Progress> {
         let busy = self.lock.work()?;
+        self.train_as(busy, goal)
+    }
+
+    /// Trains with the folder taken already.
+    pub(super) fn train_as(&mut self, busy: Busy, goal: Goal) -> Result<Progress> {
         if let Some(failed) = &self.failed {
             return Err(Error::invalid(
                 format!("trainer of {}", self.folder.display()),

@@ -65,8 +65,10 @@ impl TrainHandle {
             Some(stage) if !trainer.plan.done(trainer.steps, trainer.images) => Goal::of(stage.until),
             _ => Goal::Steps(u64::MAX),
         };
+        // Taken here and not in the thread, so that nobody else opens the folder before the thread has begun.
+        let busy = trainer.lock.work()?;
         let train = move || {
-            let outcome = trainer.train(goal);
+            let outcome = trainer.train_as(busy, goal);
             (trainer, outcome)
         };
         let thread = thread::Builder::new().name("tachie training".into()).stack_size(STACK).spawn(train);
