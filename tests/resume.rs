@@ -97,18 +97,47 @@ fn another_run_is_refused_with_every_difference() {
 fn a_stop_file_and_marks_end_a_call() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = open(folder.path(), &ToyConfig::default(), Options::default()).unwrap();
-    assert_eq!(run.until(Mark::Images(32)).unwrap().steps(), 2);
+    assert_eq!(run.until(Mark::Images(32)).unwrap().steps, 2);
     assert_eq!(run.until(Mark::Steps(2)).unwrap().ended, Ended::Reached);
     fs::write(folder.path().join("STOP"), "").unwrap();
     let progress = run.steps(1000).unwrap();
-    assert_eq!((progress.ended, progress.steps()), (Ended::StopFile, 2));
+    assert_eq!((progress.ended, progress.steps), (Ended::StopFile, 2));
     assert!(!folder.path().join("STOP").exists());
-    assert_eq!(run.kimg(0.016).unwrap().steps(), 3);
+    assert_eq!(run.kimg(0.016).unwrap().steps, 3);
     assert!(run.kimg(f64::NAN).is_err() && run.seconds(-1.0).is_err());
     let start = std::time::Instant::now();
     run.seconds(0.2).unwrap();
     assert!(start.elapsed().as_secs_f64() >= 0.2 && run.steps_done() > 3);
-    assert_eq!(run.finish().unwrap().steps(), run.steps_done().max(60));
+    assert_eq!(run.finish().unwrap().steps, run.steps_done().max(60));
+}
+
+/// In the environment of a child: the run folder that it trains in.
+const CHILD: &str = "TACHIE_TEST_SHORT_BUDGET";
+
+/// Not a test of its own: the next one starts this executable again to run it.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let mut run = open(folder, &ToyConfig::default(), Options::default()).unwrap();
+    let progress = run.steps(1000).unwrap();
+    assert_eq!((progress.ended, progress.steps), (Ended::Budget, 10));
+    assert_eq!(run.steps(3).unwrap().ended, Ended::Reached);
+    assert_eq!(run.minutes(9.0).unwrap().steps, 23);
+    let handle = run.spawn().unwrap();
+    handle.watch(60.0).unwrap();
+    assert_eq!(handle.stop().unwrap().steps_done(), 33);
+}
+
+#[test]
+fn the_short_budget_of_notebook_tests_ends_every_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture"]).env(CHILD, folder.path()).env("TACHIE_BUDGET", "ci");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.lines().any(|line| line.starts_with("cut short by TACHIE_BUDGET=ci after step 10")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("step 1/10  0.02 kimg  ")), "{text}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Trainer {
     /// # Errors
     /// When the history was damaged.
     pub fn progress(&self) -> Result<Progress> {
-        Progress::read(&self.folder, Ended::Idle)
+        Progress::of(self, Ended::Idle)
     }
 
     fn train(&mut self, goal: Goal) -> Result<Progress> {
@@ -128,7 +128,7 @@ impl Trainer {
             self.failed = Some(error.to_string());
         }
         drop(busy);
-        Progress::read(&self.folder, outcome?)
+        Progress::of(self, outcome?)
     }
 
     fn work(&mut self, goal: Goal) -> Result<Ended> {

@@ -6,11 +6,18 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use image::imageops::FilterType;
+
 use super::calls::PREVIEW;
 use super::history::{self, History};
 use super::tick;
-use crate::show::bundle::{Bundle, Show, displayable};
+use super::trainer::Trainer;
+use crate::show::bundle::{Bundle, LIMIT, Show, displayable};
+use crate::show::save;
 use crate::{Error, Result};
+
+/// Largest preview in a cell, in bytes: the rest of the bundle is for the loss plot.
+const ROOM: usize = LIMIT / 4;
 
 /// Why a call to the trainer came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,12 @@ pub struct Progress {
     pub folder: PathBuf,
     /// Why the call came back.
     pub ended: Ended,
+    /// Steps done since the beginning of the run.
+    pub steps: u64,
+    /// Real images shown since the beginning of the run.
+    pub images: u64,
+    /// Training time of the run in seconds, pauses left out.
+    pub seconds: f64,
     /// All numbers so far.
     pub history: History,
     /// `preview.png` of the run folder, when there is one.
@@ -62,22 +75,14 @@ impl Progress {
             false => History::empty(folder),
         };
         let preview = Some(folder.join(PREVIEW)).filter(|path| path.exists());
-        Ok(Progress { folder: folder.to_path_buf(), ended, history, preview })
+        let last = history.records().last();
+        let (steps, images, seconds) = last.map_or((0, 0, 0.0), |last| (last.step, last.images, last.seconds));
+        Ok(Progress { folder: folder.to_path_buf(), ended, steps, images, seconds, history, preview })
     }
 
-    /// Steps done since the beginning of the run.
-    pub fn steps(&self) -> u64 {
-        self.history.records().last().map_or(0, |record| record.step)
-    }
-
-    /// Real images shown since the beginning of the run.
-    pub fn images(&self) -> u64 {
-        self.history.records().last().map_or(0, |record| record.images)
-    }
-
-    /// Training time of the run, pauses left out.
-    pub fn seconds(&self) -> f64 {
-        self.history.records().last().map_or(0.0, |record| record.seconds)
+    pub(super) fn of(trainer: &Trainer, ended: Ended) -> Result<Progress> {
+        let (steps, images, seconds) = (trainer.steps, trainer.images, trainer.seconds);
+        Ok(Progress { steps, images, seconds, ..Progress::read(&trainer.folder, ended)? })
     }
 
     /// What the guard had to say, with the step.
@@ -88,8 +93,8 @@ impl Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (steps, kimg) = (self.steps(), self.images() as f64 / 1000.0);
-        let time = tick::duration(Duration::try_from_secs_f64(self.seconds()).unwrap_or_default());
+        let (steps, kimg) = (self.steps, self.images as f64 / 1000.0);
+        let time = tick::duration(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         write!(f, "{}: {steps} steps, {kimg:.2} kimg in {time} ({})", self.folder.display(), self.ended.text())?;
         self.warnings().iter().try_for_each(|(step, warning)| write!(f, "\nwarning: step {step}: {warning}"))
     }
@@ -103,7 +108,7 @@ impl Show for Progress {
         }
         if let Some(path) = &self.preview {
             match fs::read(path) {
-                Ok(png) => parts.push(Bundle::plain("preview").with_png(png)),
+                Ok(png) => parts.push(Bundle::plain("preview").with_png(within_limit(path, png)?)),
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 Err(e) => return Err(Error::io("read the preview", path, e)),
             }
@@ -112,4 +117,22 @@ impl Show for Progress {
     }
 }
 
-displayable!(Progress);
+/// The picture itself, or a smaller one when it would leave no room for the plot beside it.
+fn within_limit(path: &Path, png: Vec<u8>) -> Result<Vec<u8>> {
+    let mut small = png;
+    while small.len() > ROOM {
+        let picture = image::load_from_memory(&small)
+            .map_err(|e| Error::file(path, e.to_string(), "a PNG picture", "The next preview replaces it."))?;
+        let (width, height) = (picture.width() / 2, picture.height() / 2);
+        small = save::png(&picture.resize_exact(width.max(1), height.max(1), FilterType::Triangle).to_rgb8())?;
+    }
+    Ok(small)
+}
+
+impl Show for Trainer {
+    fn bundle(&self) -> Result<Bundle> {
+        self.progress()?.bundle()
+    }
+}
+
+displayable!(Progress, Trainer);

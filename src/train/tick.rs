@@ -107,21 +107,21 @@ impl Pace {
             record.step,
             record.images as f64 / 1000.0,
             losses(record),
-            duration(self.left(record, goal)),
+            self.left(record, goal).map_or_else(|| "?".to_string(), duration),
         )
     }
 
-    /// Time to the goal at the average speed of this call.
-    fn left(&self, record: &Record, goal: Goal) -> Duration {
-        let at_this_pace = |done: u64, left: u64| match done {
-            0 => Duration::ZERO,
-            _ => Duration::try_from_secs_f64(self.elapsed().as_secs_f64() * left as f64 / done as f64)
-                .unwrap_or(Duration::MAX),
+    /// Time to the goal at the average speed of this call; `None` when it is beyond what a clock can tell.
+    fn left(&self, record: &Record, goal: Goal) -> Option<Duration> {
+        let at_this_pace = |done: u64, left: u64| {
+            let seconds = self.elapsed().as_secs_f64() * left as f64 / done.max(1) as f64;
+            Duration::try_from_secs_f64(seconds).ok()
         };
         match goal {
+            Goal::Steps(u64::MAX) => None,
             Goal::Steps(goal) => at_this_pace(record.step - self.first_step, goal.saturating_sub(record.step)),
             Goal::Images(goal) => at_this_pace(record.images - self.first_images, goal.saturating_sub(record.images)),
-            Goal::Time(moment) => moment.saturating_duration_since(Instant::now()),
+            Goal::Time(moment) => Some(moment.saturating_duration_since(Instant::now())),
         }
     }
 }

@@ -183,8 +183,8 @@ impl Trainer {
         let lock = RunLock::acquire(folder)?;
         files::remove_leftovers(folder)?;
         let checkpoints = Checkpoints::open(folder.join("checkpoints"))?;
-        let found = checkpoints.load(networks.params.device())?;
         run.settle(folder)?;
+        let found = checkpoints.load(networks.params.device())?;
         let mut optimizers = Vec::new();
         for turn in &plan.order {
             optimizers.push(Adam::new(turn.player, &networks.params, plan.adam)?);
