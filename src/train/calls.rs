@@ -44,7 +44,7 @@ impl Trainer {
     /// # Errors
     /// As [`steps`](Trainer::steps); when `kimg` is negative or not a number.
     pub fn kimg(&mut self, kimg: f64) -> Result<Progress> {
-        if !(kimg >= 0.0) {
+        if kimg.is_nan() || kimg < 0.0 {
             return Err(Error::invalid("kimg", kimg.to_string(), "a number that is not negative", ""));
         }
         self.train(Goal::Images(self.images.saturating_add((kimg * 1000.0).round() as u64)))

@@ -21,6 +21,9 @@ const STACK: usize = 64 << 20;
 /// How often [`TrainHandle::watch`] looks for new lines.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// Gives the trainer back when it ends, with what the call to it returned.
+type Thread = JoinHandle<(Trainer, Result<Progress>)>;
+
 /// A training that goes on in its own thread. Clones are the same training; when the last one is dropped, it stops
 /// cleanly, with a checkpoint.
 #[derive(Clone)]
@@ -32,11 +35,11 @@ struct Inner {
     folder: PathBuf,
     stop: Arc<AtomicBool>,
     lines: Arc<Mutex<VecDeque<String>>>,
-    thread: Mutex<Option<JoinHandle<(Trainer, Result<Progress>)>>>,
+    thread: Mutex<Option<Thread>>,
 }
 
 impl Inner {
-    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<(Trainer, Result<Progress>)>>> {
+    fn thread(&self) -> MutexGuard<'_, Option<Thread>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

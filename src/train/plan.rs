@@ -348,7 +348,7 @@ impl Plan {
             return bad("adam", format!("{:?}", self.adam), "betas in [0, 1), eps not negative");
         }
         if let Decay::Exponential { tau, .. } = self.decay
-            && !(tau > 0.0)
+            && (tau.is_nan() || tau <= 0.0)
         {
             return bad("decay: tau", tau.to_string(), "a positive number of steps");
         }
@@ -356,7 +356,7 @@ impl Plan {
             Average::Decay(decay) if !(0.0..=1.0).contains(&decay) => {
                 bad("average: decay", decay.to_string(), "0 to 1")
             }
-            Average::HalfLife(images) if !(images > 0.0) => {
+            Average::HalfLife(images) if images.is_nan() || images <= 0.0 => {
                 bad("average: half-life", images.to_string(), "a positive number of images")
             }
             _ => Ok(()),
