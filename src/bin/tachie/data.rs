@@ -1,1 +1,200 @@
-//! (being written)
+//! `tachie data`: data sets from the command line.
+
+use std::path::PathBuf;
+
+use image::RgbImage;
+use tachie::data::avatar::Avatar;
+use tachie::data::avatar::faces::Faces;
+use tachie::data::import::{About, pack};
+use tachie::data::prepare::cascade::Cascade;
+use tachie::data::prepare::faces::{CropOptions, crop_folder};
+use tachie::data::{Dataset, Source, TagSampler, TagSet};
+use tachie::rng::Seed;
+use tachie::{Error, Result};
+
+/// Make, check and pack data sets
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Draw procedural anime faces: PNG files, a tag table and a manifest
+    AvatarFaces(AvatarFaces),
+    /// Cut the faces out of a folder of pictures
+    Faces(CropFaces),
+    /// Read a data set and print what was found, and what was wrong with its files
+    Check(Check),
+    /// Pack a data set into one file, which opens at once whatever its size
+    Pack(Pack),
+}
+
+#[derive(Debug, clap::Args)]
+struct AvatarFaces {
+    /// Number of faces
+    #[arg(long, value_name = "N")]
+    count: usize,
+    /// Side in pixels
+    #[arg(long, value_name = "S", default_value_t = 64)]
+    size: u32,
+    /// What all faces are drawn from
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    seed: u64,
+    /// How often each attribute occurs
+    #[arg(long, value_enum, default_value = "uniform")]
+    sampler: Sampler,
+    /// New or empty folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Sampler {
+    /// The paper's rule: colours equally likely, everything else with probability 0.25
+    Uniform,
+    /// As often as the make.girls.moe site draws them
+    Frequencies,
+}
+
+#[derive(Debug, clap::Args)]
+struct CropFaces {
+    /// Cascade of the face detector (lbpcascade_animeface.xml)
+    #[arg(long, value_name = "XML")]
+    cascade: PathBuf,
+    /// Folder of pictures, with its sub-folders
+    #[arg(long = "in", value_name = "DIR")]
+    input: PathBuf,
+    /// Folder of the crops; what is there already is not overwritten
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Side of a crop in sides of the found box
+    #[arg(long, value_name = "X", default_value_t = CropOptions::default().zoom)]
+    zoom: f64,
+    /// Leave out crops with fewer pixels a side
+    #[arg(long, value_name = "PIXELS", default_value_t = CropOptions::default().min_side)]
+    min_side: u32,
+    /// Bring the crops to this side [default: as they are]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<u32>,
+    /// Fill what is outside a picture with white instead of leaving the face out
+    #[arg(long)]
+    pad: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// Manifest of the data set, a folder that holds a dataset.toml, or a packed store
+    manifest: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Pack {
+    /// Manifest of the data set, or a folder that holds a dataset.toml
+    manifest: PathBuf,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<()> {
+    match args.command {
+        Command::AvatarFaces(args) => avatar_faces(&args),
+        Command::Faces(args) => crop_faces(&args),
+        Command::Check(args) => check(&args),
+        Command::Pack(args) => {
+            println!("{}: {}", args.out.display(), pack(&args.manifest, &args.out)?);
+            Ok(())
+        }
+    }
+}
+
+fn avatar_faces(args: &AvatarFaces) -> Result<()> {
+    if args.count == 0 {
+        return Err(Error::invalid("--count", "0", "at least 1", ""));
+    }
+    let (sampler, rule) = match args.sampler {
+        Sampler::Uniform => (TagSampler::Uniform, "uniform"),
+        Sampler::Frequencies => (TagSampler::Frequencies, "frequencies"),
+    };
+    let faces = Avatar::faces().size(args.size).seed(Seed(args.seed)).sampler(sampler);
+    let drawn = Drawn { faces, count: args.count, size: args.size, tags: TagSet::make_girls() };
+    drawn.image(0)?;
+    let about = About {
+        title: "Procedural anime faces with 34 exact attributes".into(),
+        licence: "MIT OR Apache-2.0".into(),
+        source: format!(
+            "tachie {} data avatar-faces --count {} --size {} --seed {} --sampler {rule}",
+            env!("CARGO_PKG_VERSION"),
+            args.count,
+            args.size,
+            args.seed
+        ),
+    };
+    let manifest = Dataset::from_source(drawn).write_folder(&args.out, &about)?;
+    println!("{}: {} faces of {1}x{1}, 34 tags", manifest.display(), args.count, args.size);
+    Ok(())
+}
+
+fn crop_faces(args: &CropFaces) -> Result<()> {
+    let cascade = Cascade::open(&args.cascade)?;
+    let (zoom, min_side, size, pad) = (args.zoom, args.min_side, args.size, args.pad);
+    let options = CropOptions { zoom, min_side, size, pad, ..CropOptions::default() };
+    println!("{}", crop_folder(&cascade, &args.input, &args.out, &options)?);
+    Ok(())
+}
+
+fn check(args: &Check) -> Result<()> {
+    let dataset = Dataset::open(&args.manifest)?;
+    println!("{dataset}");
+    let [train, validation, test] = [dataset.train(), dataset.validation(), dataset.test()].map(|part| part.len());
+    println!("train {train}, validation {validation}, test {test}");
+    println!("fingerprint {}", dataset.fingerprint());
+    if !dataset.tags().is_empty() {
+        println!("\n{}", dataset.tag_table());
+    }
+    println!("\n{}", dataset.report());
+    Ok(())
+}
+
+/// Faces drawn when they are written, so that their number is not bound by memory.
+struct Drawn {
+    faces: Faces,
+    count: usize,
+    size: u32,
+    tags: TagSet,
+}
+
+impl Source for Drawn {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn tags(&self) -> &TagSet {
+        &self.tags
+    }
+
+    fn image(&self, i: usize) -> Result<RgbImage> {
+        self.faces.image(i)
+    }
+
+    fn labels(&self, i: usize) -> Vec<f32> {
+        let labels = self.faces.spec(i).map(|spec| spec.labels.map(|on| f32::from(u8::from(on))).to_vec());
+        // A data set refuses a label vector of the wrong length, so that no face goes without its labels.
+        labels.unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        "avatar-faces".into()
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{:?}, {} of them", self.faces, self.count)
+    }
+
+    fn size(&self) -> u32 {
+        self.size
+    }
+}

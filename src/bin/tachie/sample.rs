@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use clap::{Parser, Subcommand};
 use tachie::models::make_girls::MakeGirls;
+use tachie::rng::Seed;
 use tachie::sample::Latent;
 use tachie::weights::npz;
-use tachie::rng::Seed;
 use tachie::{Error, Result};
 
 /// Draw pictures with a trained or published network.

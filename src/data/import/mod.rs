@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 use folder::Folder;
 use rayon::prelude::*;
 
+use super::avatar::Avatar;
 use super::dataset::Dataset;
 use super::manifest::{AvatarLayout, Manifest};
 use super::store::{self, Index, Packed, StoreWriter};
+use crate::rng::Seed;
 use crate::{Error, Result};
 
 pub(super) use decode::{Refused, original};
@@ -123,8 +125,7 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
 }
 
 fn open_avatar(layout: &AvatarLayout) -> Result<Dataset> {
-    let hint = "Its renderer has not landed on this branch yet.";
-    Err(Error::invalid("[avatar]", format!("{} pictures", layout.count), "[folder] or [store]", hint))
+    Avatar::faces().size(layout.size).seed(Seed(layout.seed)).sampler(layout.sampler).take(layout.count)
 }
 
 fn pack_dataset(dataset: &Dataset, writer: &mut StoreWriter) -> Result<Index> {

@@ -26,10 +26,12 @@ impl Dataset {
     /// Returns the path of the manifest.
     ///
     /// # Errors
-    /// When the folder holds anything already (nothing is overwritten), or cannot be written.
+    /// When `about` leaves something out, the folder holds anything already (nothing is overwritten), or it cannot be
+    /// written.
     pub fn write_folder(&self, folder: impl AsRef<Path>, about: &About) -> Result<PathBuf> {
         let folder = folder.as_ref();
         let manifest = self.manifest(about).to_toml()?;
+        Manifest::parse(&manifest, folder.join("dataset.toml"))?;
         claim(folder)?;
         let images = folder.join("images");
         fs::create_dir(&images).map_err(|source| Error::io("make the folder", &images, source))?;
