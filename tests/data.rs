@@ -403,3 +403,73 @@ fn errors_and_panics_of_a_source_arrive_and_nothing_hangs() {
     drop(loader);
     assert!(start.elapsed() < Duration::from_secs(2), "1000 batches of 60 ms were not waited for");
 }
+
+fn tachie(arguments: &[&str], folder: &Path) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tachie")).args(arguments).current_dir(folder).output();
+    let output = output.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_command_line_makes_checks_and_packs_a_data_set() {
+    let place = TempDir::new().unwrap();
+    let make = ["data", "avatar-faces", "--count", "12", "--size", "16", "--seed", "7", "--out", "faces"];
+    let (code, out, err) = tachie(&make, place.path());
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let dataset = Dataset::open(place.path().join("faces")).unwrap();
+    let drawn = tachie::data::avatar::Avatar::faces().size(16).seed(Seed(7)).take(12).unwrap();
+    assert!(dataset.report().is_clean(), "{}", dataset.report());
+    for i in 0..12 {
+        assert_eq!(dataset.image(i).unwrap(), drawn.image(i).unwrap());
+        assert_eq!(dataset.labels(i).unwrap(), drawn.labels(i).unwrap());
+    }
+    let (code, _, err) = tachie(&make, place.path());
+    assert!(code == 1 && err.starts_with("error: ") && err.contains("Nothing is overwritten"), "{err}");
+
+    fs::write(place.path().join("faces/images/00000003.png"), b"damaged").unwrap();
+    let (code, out, err) = tachie(&["data", "check", "faces/dataset.toml"], place.path());
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    for wanted in
+        ["11 pictures of 16×16, 34 tags", "fingerprint ", "blonde hair", "not a picture: 1, left out\n    00000003.png"]
+    {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+
+    let (code, out, _) = tachie(&["data", "pack", "faces", "--out", "faces.store"], place.path());
+    assert!(code == 0 && out.contains("11 pictures"), "{out}");
+    let packed = Dataset::open(place.path().join("faces.store")).unwrap();
+    assert_eq!(packed.fingerprint(), Dataset::open(place.path().join("faces")).unwrap().fingerprint());
+}
+
+#[test]
+fn the_command_line_refuses_with_a_message_and_a_code() {
+    let place = TempDir::new().unwrap();
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["data", "check", "none.toml"], 1, "none.toml"),
+        (&["data", "avatar-faces", "--count", "0", "--out", "x"], 1, "--count: found 0"),
+        (&["data", "avatar-faces", "--count", "1", "--size", "4000", "--out", "x"], 1, "4 to 2048"),
+        (&["data", "faces", "--cascade", "none.xml", "--in", ".", "--out", "x"], 1, "none.xml"),
+        (&["data", "avatar-faces", "--count", "many", "--out", "x"], 2, "--count"),
+        (&["data", "packs"], 2, "pack"),
+    ];
+    for (arguments, wanted, message) in cases {
+        let (code, out, err) = tachie(arguments, place.path());
+        assert_eq!(code, wanted, "{arguments:?}: {err}");
+        assert!(out.is_empty() && err.starts_with("error: ") && err.contains(message), "{arguments:?}: {err}");
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_built_in_manifest_makes_its_faces() {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data-manifests/avatar-faces.toml")).unwrap();
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("avatar-faces.toml");
+    fs::write(&path, text.replace("count = 8000", "count = 40").replace("size = 64", "size = 16")).unwrap();
+    let dataset = Dataset::open(&path).unwrap();
+    let drawn = tachie::data::avatar::Avatar::faces().size(16).take(40).unwrap();
+    assert_eq!((dataset.len(), dataset.size(), dataset.train().len()), (40, 16, 36));
+    assert_eq!(dataset.image(39).unwrap(), drawn.image(39).unwrap());
+}

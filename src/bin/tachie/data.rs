@@ -134,7 +134,7 @@ fn avatar_faces(args: &AvatarFaces) -> Result<()> {
         ),
     };
     let manifest = Dataset::from_source(drawn).write_folder(&args.out, &about)?;
-    println!("{}: {} faces of {1}x{1}, 34 tags", manifest.display(), args.count, args.size);
+    println!("{}: {} faces of {size}x{size}, 34 tags", manifest.display(), args.count, size = args.size);
     Ok(())
 }
 
