@@ -138,3 +138,71 @@ fn uniform(like: &Tensor, shape: &[usize], stream: &mut Stream) -> Result<Tensor
         _ => stream.uniform_tensor(shape, like.device())?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::nn::critic::Signal;
+    use crate::rng::seed;
+
+    /// D(x) = ½·Σ a·x², whose gradient a·x is known.
+    struct Quadratic {
+        a: f64,
+    }
+
+    impl Critic for Quadratic {
+        fn logit<S: Signal>(&self, x: &S) -> Result<S> {
+            x.mul(x)?.scale(self.a / 2.0)?.flatten()?.linear_map(&|x| Ok(x.sum(1)?))
+        }
+    }
+
+    #[test]
+    fn values_of_a_known_critic() {
+        let at = Tensor::new(&[[3f64, 4.0], [0.0, 0.5]], &Device::Cpu).unwrap();
+        let value =
+            |penalty| gradient_penalty(&Quadratic { a: 2.0 }, &at, penalty).unwrap().to_scalar::<f64>().unwrap();
+        // Gradients (6, 8) and (0, 1): norms 10 and 1.
+        assert!((value(Penalty::Norm { target: 1.0 }) - (81.0 + 0.0) / 2.0).abs() < 1e-12);
+        assert!((value(Penalty::SquaredNorm) - (100.0 + 1.0) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_vanishing_gradient_stays_finite() {
+        let at = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
+        let penalty = gradient_penalty(&Quadratic { a: 2.0 }, &at, Penalty::Norm { target: 1.0 }).unwrap();
+        assert_eq!(penalty.to_scalar::<f32>().unwrap(), 1.0);
+    }
+
+    #[test]
+    fn dragan_moves_up_by_at_most_half_a_deviation() {
+        let real = seed(1).stream("real").normal_tensor(&[5, 3, 4, 4], &Device::Cpu).unwrap();
+        let moved = dragan_points(&real, &mut seed(2).stream("dragan")).unwrap();
+        // The recipe again, number by number.
+        let x: Vec<f32> = real.flatten_all().unwrap().to_vec1().unwrap();
+        let mean = x.iter().sum::<f32>() / x.len() as f32;
+        let deviation = (x.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / x.len() as f32).sqrt();
+        let mut stream = seed(2).stream("dragan");
+        let u = stream.uniforms(x.len());
+        let alpha = stream.uniforms(5);
+        for (i, moved) in moved.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().enumerate() {
+            let expected = x[i] + alpha[i / 48] * 0.5 * deviation * u[i];
+            assert!((moved - expected).abs() < 1e-5, "{i}: {moved}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused() {
+        let pictures = |n| Tensor::zeros((n, 3, 2, 2), DType::F32, &Device::Cpu).unwrap();
+        let critic = Quadratic { a: 1.0 };
+        assert!(wgan_gp(&critic, &pictures(2), &pictures(3), &mut seed(1).stream("x")).is_err());
+        struct Two;
+        impl Critic for Two {
+            fn logit<S: Signal>(&self, x: &S) -> Result<S> {
+                x.flatten()
+            }
+        }
+        assert!(r1(&Two, &pictures(2)).unwrap_err().to_string().contains("expected [2]"));
+    }
+}

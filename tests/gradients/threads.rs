@@ -1,0 +1,78 @@
+//! The same bits on 1, 2, 3 and 8 threads, forward and backward.
+
+use tachie::Result;
+use tachie::candle_core::Device;
+use tachie::candle_core::{Tensor, Var};
+use tachie::nn::conv::ConvSpec;
+use tachie::ops::norm::{batch_norm, instance_norm};
+use tachie::ops::resample::{avg_pool2d, upsample_nearest};
+use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
+use tachie::ops::{activation, conv};
+use tachie::rng::seed;
+
+fn variable(name: &str, shape: &[usize]) -> Result<Var> {
+    Ok(Var::from_tensor(&seed(3).stream(name).normal_tensor(shape, &Device::Cpu)?)?)
+}
+
+fn bits(tensor: &Tensor) -> Result<Vec<u32>> {
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f32::to_bits).collect())
+}
+
+/// Output and gradients of a function of all variables, as bits.
+fn trace(variables: &[Var], f: impl Fn(&[Var]) -> Result<Tensor>) -> Result<Vec<Vec<u32>>> {
+    let y = f(variables)?;
+    let gradients = y.sqr()?.sum_all()?.backward()?;
+    let mut trace = vec![bits(&y)?];
+    for variable in variables {
+        trace.push(bits(gradients.get(variable).unwrap())?);
+    }
+    Ok(trace)
+}
+
+fn same_on_all_pools(name: &str, shapes: &[&[usize]], f: impl Fn(&[Var]) -> Result<Tensor> + Sync) {
+    let variables: Vec<Var> =
+        shapes.iter().enumerate().map(|(i, shape)| variable(&format!("{name}/{i}"), shape).unwrap()).collect();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| trace(&variables, &f)).unwrap()
+    };
+    let expected = on(1);
+    for threads in [2, 3, 8] {
+        assert!(on(threads) == expected, "{name}: {threads} threads give other bits than 1");
+    }
+}
+
+#[test]
+fn convolutions_do_not_depend_on_the_number_of_threads() {
+    let s = ConvSpec::padded(1);
+    let cases: [(&str, &[usize], &[usize], ConvSpec); 6] = [
+        ("3x3 over large planes", &[3, 16, 40, 40], &[24, 16, 3, 3], s),
+        ("3x3 over many small planes", &[21, 70, 4, 4], &[130, 70, 3, 3], s),
+        ("4x4 stride 2", &[5, 16, 32, 32], &[40, 16, 4, 4], s.stride(2)),
+        ("1x1", &[4, 33, 24, 24], &[17, 33, 1, 1], ConvSpec::default()),
+        ("groups", &[4, 12, 17, 19], &[24, 3, 3, 3], s.groups(4)),
+        ("few channels out", &[4, 64, 32, 32], &[3, 64, 9, 9], ConvSpec::padded(4)),
+    ];
+    for (name, x, w, spec) in cases {
+        same_on_all_pools(name, &[x, w], |v| conv::conv2d(&v[0], &v[1], &spec));
+    }
+    same_on_all_pools("transposed", &[&[5, 40, 8, 8], &[40, 24, 4, 4]], |v| {
+        conv::conv_transpose2d(&v[0], &v[1], &s.stride(2))
+    });
+}
+
+#[test]
+fn other_operations_do_not_depend_on_the_number_of_threads() {
+    same_on_all_pools("batch norm 2-D", &[&[8, 20, 24, 24], &[20], &[20]], |v| {
+        Ok(batch_norm(&v[0], &v[1], &v[2], 1e-5)?.0)
+    });
+    same_on_all_pools("batch norm 1-D", &[&[48, 3000], &[3000], &[3000]], |v| {
+        Ok(batch_norm(&v[0], &v[1], &v[2], 1e-5)?.0)
+    });
+    same_on_all_pools("instance norm", &[&[8, 20, 24, 24]], |v| instance_norm(&v[0], None, 1e-5));
+    same_on_all_pools("activations and resampling", &[&[8, 20, 24, 24]], |v| {
+        let y = upsample_nearest(&activation::leaky_relu(&v[0], 0.2)?, 2)?;
+        activation::tanh(&avg_pool2d(&pixel_shuffle(&y, 2, ShuffleOrder::Dcr)?, 3)?)
+    });
+    same_on_all_pools("linear", &[&[64, 300], &[500, 300]], |v| Ok(v[0].matmul(&v[1].t()?)?));
+}
