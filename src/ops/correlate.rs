@@ -111,7 +111,8 @@ impl Correlation {
         }
         let out = Shared::new(out);
         let tiles = self.tiles();
-        let parts = TASKS.div_ceil((tiles.len() * self.groups).max(1)).min(self.target_channels.div_ceil(64)).max(1);
+        let parts =
+            (TASKS / 2).div_ceil((tiles.len() * self.groups).max(1)).min(self.target_channels.div_ceil(64)).max(1);
         let block = self.target_channels.div_ceil(parts).max(1);
         let blocks = self.target_channels.div_ceil(block);
         (0..tiles.len() * self.groups * blocks).into_par_iter().for_each(|task| {

@@ -6,12 +6,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, Tensor};
-use rayon::prelude::*;
-
+use self::kernels::{Moments, Over};
 use super::channel;
-use super::kernel::{CHUNK, Kernel, Real, Shared, dispatch, filled, sum, sum2, wanted};
+use super::kernel::{Kernel, Real, dispatch, wanted};
 use crate::{Error, Result};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, Tensor};
+
+mod columns;
+mod kernels;
 
 /// What a batch norm saw, `[C]` each, without a graph.
 #[derive(Clone, Debug)]
@@ -92,21 +94,6 @@ fn check(what: &str, x: &Tensor, per_channel: &[&Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// Which numbers share their statistics.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Over {
-    /// Those of a channel, of all images.
-    Batch,
-    /// Those of one plane.
-    Plane,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Moments {
-    mean: f64,
-    variance: f64,
-}
-
 /// What the operations of one normalisation have in common.
 #[derive(Clone, Debug)]
 struct Norm {
@@ -116,59 +103,9 @@ struct Norm {
     moments: Arc<OnceLock<Vec<Moments>>>,
 }
 
-/// Planes of one group of numbers.
-#[derive(Clone, Copy)]
-struct Group {
-    channel: usize,
-    first: usize,
-    step: usize,
-    planes: usize,
-    size: usize,
-}
-
-impl Group {
-    fn planes(self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        (0..self.planes)
-            .map(move |i| (self.first + i * self.step) * self.size)
-            .map(move |start| start..start + self.size)
-    }
-
-    fn count(self) -> f64 {
-        (self.planes * self.size) as f64
-    }
-}
-
 impl Norm {
-    fn groups(&self, shape: &Shape) -> Vec<Group> {
-        let dims = shape.dims();
-        let (n, channels, size) = (dims[0], dims[1], dims[2..].iter().product());
-        let group = |channel, first, step, planes| Group { channel, first, step, planes, size };
-        match self.over {
-            Over::Batch => (0..channels).map(|channel| group(channel, channel, channels, n)).collect(),
-            Over::Plane => (0..n * channels).map(|plane| group(plane % channels, plane, 1, 1)).collect(),
-        }
-    }
-
-    /// f for every group, in parallel; enough groups per task to be worth it.
-    fn for_groups<R: Send>(&self, shape: &Shape, f: impl Fn(usize, Group) -> R + Sync) -> Vec<R> {
-        let groups = self.groups(shape);
-        let size = groups.first().map_or(1, |group| (group.planes * group.size).max(1));
-        groups.par_iter().enumerate().with_min_len(CHUNK.div_ceil(size)).map(|(i, &group)| f(i, group)).collect()
-    }
-
     fn moments<T: Real>(&self, x: &[T], shape: &Shape) -> &[Moments] {
-        self.moments.get_or_init(|| {
-            self.for_groups(shape, |_, group| {
-                let mean = group.planes().map(|plane| sum(&x[plane], |x| x)).sum::<f64>() / group.count();
-                let centre = T::of(mean);
-                let squares = group.planes().map(|plane| sum(&x[plane], |x| (x - centre) * (x - centre)));
-                Moments { mean, variance: squares.sum::<f64>() / group.count() }
-            })
-        })
-    }
-
-    fn rate(&self, moments: Moments) -> f64 {
-        1.0 / (moments.variance + self.epsilon).sqrt()
+        self.moments.get_or_init(|| self.over.moments(x, shape))
     }
 
     /// (x̂, r) written in candle's operations, which can be differentiated to any order; `x` is `[N, C, size]`.
@@ -199,26 +136,8 @@ impl Kernel<3> for Normalize {
         &self,
         [(x, shape), (weight, _), (bias, _)]: [(&[T], &Shape); 3],
     ) -> candle_core::Result<(Vec<T>, Shape)> {
-        let norm = &self.0;
-        let moments = norm.moments(x, shape);
-        // SAFETY: the planes of all groups cover the tensor, each once.
-        let y = unsafe {
-            filled(x.len(), |y| {
-                let y = Shared::new(y.as_mut_ptr().cast::<T>());
-                norm.for_groups(shape, |i, group| {
-                    let centre = T::of(moments[i].mean);
-                    let scale = T::of(norm.rate(moments[i])) * weight[group.channel];
-                    let shift = bias[group.channel];
-                    for plane in group.planes() {
-                        let out = y.get().add(plane.start);
-                        for (j, &x) in x[plane].iter().enumerate() {
-                            *out.add(j) = (x - centre) * scale + shift;
-                        }
-                    }
-                });
-            })
-        };
-        Ok((y, shape.clone()))
+        let Norm { over, epsilon, .. } = self.0;
+        Ok((over.normalize(x, shape, self.0.moments(x, shape), epsilon, (weight, bias)), shape.clone()))
     }
 }
 
@@ -265,37 +184,9 @@ impl Kernel<3> for Derivative {
         &self,
         [(x, shape), (t, _), (weight, _)]: [(&[T], &Shape); 3],
     ) -> candle_core::Result<(Vec<T>, Shape)> {
-        let norm = &self.0;
-        let moments = norm.moments(x, shape);
-        // SAFETY: the planes of all groups cover the tensor, each once.
-        let out = unsafe {
-            filled(x.len(), |out| {
-                let out = Shared::new(out.as_mut_ptr().cast::<T>());
-                norm.for_groups(shape, |i, group| {
-                    let (centre, rate) = (T::of(moments[i].mean), norm.rate(moments[i]));
-                    let (total, product) = sums(x, t, group, centre);
-                    let scale = T::of(rate) * weight[group.channel];
-                    let offset = T::of(total / group.count());
-                    let slope = T::of(product * rate * rate / group.count());
-                    for plane in group.planes() {
-                        let out = out.get().add(plane.start);
-                        for (j, (&x, &t)) in x[plane.clone()].iter().zip(&t[plane]).enumerate() {
-                            *out.add(j) = scale * (t - offset - (x - centre) * slope);
-                        }
-                    }
-                });
-            })
-        };
-        Ok((out, shape.clone()))
+        let Norm { over, epsilon, .. } = self.0;
+        Ok((over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight), shape.clone()))
     }
-}
-
-/// (Σ t, Σ (x − centre)·t) over a group.
-fn sums<T: Real>(x: &[T], t: &[T], group: Group, centre: T) -> (f64, f64) {
-    group.planes().fold((0.0, 0.0), |(total, product), plane| {
-        let t = &t[plane.clone()];
-        (total + sum(t, |t| t), product + sum2(&x[plane], t, |x, t| (x - centre) * t))
-    })
 }
 
 impl CustomOp3 for Derivative {
@@ -354,13 +245,9 @@ struct Correlation(Norm);
 
 impl Kernel<2> for Correlation {
     fn run<T: Real>(&self, [(x, shape), (t, _)]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
-        let norm = &self.0;
-        let (moments, channels) = (norm.moments(x, shape), shape.dims()[1]);
-        let per_group =
-            norm.for_groups(shape, |i, group| sums(x, t, group, T::of(moments[i].mean)).1 * norm.rate(moments[i]));
-        // Groups of one channel lie `channels` apart, in the order of the images.
-        let total = |channel| T::of(per_group[channel..].iter().step_by(channels).sum());
-        Ok(((0..channels).map(total).collect(), channels.into()))
+        let Norm { over, epsilon, .. } = self.0;
+        let sums = over.correlation((x, t), shape, self.0.moments(x, shape), epsilon);
+        Ok((sums, shape.dims()[1].into()))
     }
 }
 
