@@ -6,6 +6,7 @@
 //! command is cargo's own. Besides, cells get the versions of the workspace's `Cargo.lock`.
 
 use crate::Result;
+use crate::direct::Request;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,8 +39,16 @@ pub fn cargo(args: &[String]) -> Result<()> {
     let mut command = real("cargo")?;
     command.args(args);
     let subcommand = args.iter().find(|arg| !arg.starts_with('-')).map(String::as_str);
+    let manifest = manifest(args);
+    let cell = Request::new(args, &manifest);
+    if let Some(code) = cell.as_ref().map(Request::repeat).transpose()?.flatten() {
+        std::process::exit(code);
+    }
     if matches!(subcommand, Some("build" | "check" | "metadata")) {
-        lock_versions(&manifest(args))?;
+        lock_versions(&manifest)?;
+    }
+    if let Some(cell) = cell {
+        cell.record(&mut command)?;
     }
     if subcommand != Some("metadata") || args.iter().any(|arg| arg == "--no-deps") {
         return become_program(command);

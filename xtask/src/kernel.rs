@@ -2,7 +2,7 @@
 
 use crate::layout::{Layout, plain_cargo};
 use crate::stage::{capture, create_folder, remove_folder, run, write};
-use crate::{Result, launch};
+use crate::{Result, direct, launch};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,7 +41,7 @@ pub fn programs(layout: &Layout) -> Result<String> {
     let built = layout.target().join("debug/xtask");
     let folder = layout.kernel_programs();
     create_folder(&folder.join("home/bin"))?;
-    for name in [launch::PROGRAM, "cargo", "rustup", "home/bin/cargo"] {
+    for name in [launch::PROGRAM, direct::RECORDER, "cargo", "rustup", "home/bin/cargo"] {
         replace_with_link(&built, &folder.join(name))?;
     }
     standard_library(layout)?;

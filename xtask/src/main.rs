@@ -1,9 +1,10 @@
 //! `cargo xtask`: sets the notebooks up, runs them, tests everything.
 //!
 //! The same program is also the notebook kernel's launcher, its `cargo` and its `rustup`
-//! ([`launch`], [`front`]): it then runs under one of those names.
+//! ([`launch`], [`front`], [`direct`]): it then runs under one of those names.
 
 mod bench_kernel;
+mod direct;
 mod front;
 mod jupyter;
 mod kernel;
@@ -40,6 +41,7 @@ fn main() {
     let outcome = match name {
         "cargo" => front::cargo(&args),
         "rustup" => front::rustup(&args),
+        direct::RECORDER => direct::recorder(&args),
         launch::PROGRAM => launch::kernel(&args),
         _ => command(&args),
     };
