@@ -36,4 +36,4 @@ pub use device::device;
 pub use error::{Error, Result};
 
 // Cells take these from here, so that there is one copy of each in the process.
-pub use {candle_core, candle_nn, evcxr_runtime, plotters, polars};
+pub use {candle_core, candle_nn, evcxr_runtime, image, plotters, polars};
