@@ -229,29 +229,50 @@ impl Canvas {
             point
         };
         let mut builder = PathBuilder::with_capacity(path.len(), path.points().len());
+        let mut last = SkPoint::zero();
         for segment in path.segments() {
             match segment {
                 PathSegment::MoveTo(p) => {
-                    let p = map(p);
-                    builder.move_to(p.x, p.y);
+                    last = map(p);
+                    builder.move_to(last.x, last.y);
                 }
                 PathSegment::LineTo(p) => {
-                    let p = map(p);
-                    builder.line_to(p.x, p.y);
+                    last = map(p);
+                    builder.line_to(last.x, last.y);
                 }
                 PathSegment::QuadTo(a, p) => {
                     let (a, p) = (map(a), map(p));
-                    builder.quad_to(a.x, a.y, p.x, p.y);
+                    match is_flat(last, p, [a, a]) {
+                        true => builder.line_to(p.x, p.y),
+                        false => builder.quad_to(a.x, a.y, p.x, p.y),
+                    }
+                    last = p;
                 }
                 PathSegment::CubicTo(a, b, p) => {
                     let (a, b, p) = (map(a), map(b), map(p));
-                    builder.cubic_to(a.x, a.y, b.x, b.y, p.x, p.y);
+                    match is_flat(last, p, [a, b]) {
+                        true => builder.line_to(p.x, p.y),
+                        false => builder.cubic_to(a.x, a.y, b.x, b.y, p.x, p.y),
+                    }
+                    last = p;
                 }
                 PathSegment::Close => builder.close(),
             }
         }
         builder.finish()
     }
+}
+
+/// Whether a curve from `start` to `end` stays so close to the straight line that a pixel cannot show the difference.
+fn is_flat(start: SkPoint, end: SkPoint, controls: [SkPoint; 2]) -> bool {
+    const PIXELS: f32 = 0.12;
+    let along = end - start;
+    let length = along.length();
+    let off = |p: SkPoint| {
+        let from = p - start;
+        if length > 1e-3 { (from.x * along.y - from.y * along.x).abs() / length } else { from.length() }
+    };
+    off(controls[0]).max(off(controls[1])) < PIXELS
 }
 
 fn sk((x, y): Point) -> SkPoint {

@@ -1,5 +1,7 @@
 //! Faces as a data set.
 
+use std::fmt;
+
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -64,6 +66,14 @@ impl Faces {
         render(&self.spec(i)?, self.size)
     }
 
+    pub(super) fn picture_size(&self) -> u32 {
+        self.size
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("avatar faces {}", self.size)
+    }
+
     /// Draws `n` faces on all cores. They stay in memory as bytes: 3·n·size², 12 KiB per face of 64 pixels, so that
     /// training does not draw them again every epoch.
     ///
@@ -90,7 +100,22 @@ impl Faces {
         hasher.update(&labels.iter().flatten().map(|&on| u8::from(on)).collect::<Vec<_>>());
         hasher.update(&bytes);
         let fingerprint = hasher.finalize().to_hex().to_string();
-        Ok(Dataset::from_source(Drawn { size: self.size, tags: TagSet::make_girls(), labels, bytes, fingerprint }))
+        Ok(Dataset::from_source(Drawn {
+            name: self.name(),
+            size: self.size,
+            tags: TagSet::make_girls(),
+            labels,
+            bytes,
+            fingerprint,
+        }))
+    }
+}
+
+impl fmt::Display for Faces {
+    /// The call that makes them, without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Faces { size, seed, sampler } = self;
+        write!(f, "Avatar::faces().size({size}).seed(seed({})).sampler(TagSampler::{sampler:?})", seed.0)
     }
 }
 
@@ -115,6 +140,7 @@ fn room(n: usize, each: usize) -> Result<Vec<u8>> {
 
 /// Faces in memory.
 struct Drawn {
+    name: String,
     size: u32,
     tags: TagSet,
     labels: Vec<[bool; label::COUNT]>,
@@ -141,11 +167,11 @@ impl Source for Drawn {
     }
 
     fn labels(&self, i: usize) -> Vec<f32> {
-        self.labels.get(i).map_or_else(Vec::new, |labels| labels.iter().map(|&on| f32::from(u8::from(on))).collect())
+        self.labels.get(i).map_or_else(Vec::new, label::values)
     }
 
     fn name(&self) -> String {
-        format!("avatar faces {}", self.size)
+        self.name.clone()
     }
 
     fn fingerprint(&self) -> String {

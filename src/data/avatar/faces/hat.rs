@@ -113,9 +113,9 @@ fn straw(sketch: &mut Sketch, tones: Ramp) {
     let (wide, top) = hair::cap_size(sketch.face);
     let plait = Ramp::cloth(Colour::hex(0xec_cf_8e));
     dome(sketch, plait, wide * 1.02, top - 0.045);
-    for i in 1..4 {
-        let y = BRIM - 0.04 - 0.045 * i as f32;
-        let half = wide * (1.0 - 0.02 * (i * i) as f32);
+    for (i, share) in [0.97, 0.88, 0.66].into_iter().enumerate() {
+        let y = BRIM - 0.085 - 0.045 * i as f32;
+        let half = wide * share;
         let row = Pen::at((-half, y)).quad((0.0, y - 0.05), (half, y)).open();
         sketch.canvas.stroke(&row, sketch.line * 0.7, Ink::Glaze(plait.line, 0.6));
     }

@@ -2,6 +2,7 @@
 
 mod clothes;
 mod dataset;
+mod export;
 mod eyes;
 mod hair;
 mod hat;
@@ -32,8 +33,27 @@ use image::RgbImage;
 /// When `size` is 0 or above [`MAX_SIZE`].
 pub fn render(face: &FaceSpec, size: u32) -> Result<RgbImage> {
     check_size(size)?;
-    let bytes = sketch::Sketch::draw(face, size, false)?.into_rgb();
-    RgbImage::from_raw(size, size, bytes).ok_or_else(|| Error::invalid("face", "a broken canvas", "size² pixels", ""))
+    let finer = CRISP.div_ceil(size).max(1);
+    let bytes = sketch::Sketch::draw(face, size * finer, false)?.into_rgb();
+    let image = RgbImage::from_raw(size * finer, size * finer, bytes)
+        .ok_or_else(|| Error::invalid("face", "a broken canvas", "size² pixels", ""))?;
+    Ok(if finer == 1 { image } else { averaged(&image, finer) })
+}
+
+/// Below this side the outlines are so thin that a face is drawn larger and averaged down.
+const CRISP: u32 = 64;
+
+/// The mean of every `factor`×`factor` block.
+fn averaged(image: &RgbImage, factor: u32) -> RgbImage {
+    RgbImage::from_fn(image.width() / factor, image.height() / factor, |x, y| {
+        let mut sums = [0; 3];
+        for (dy, dx) in (0..factor).flat_map(|dy| (0..factor).map(move |dx| (dy, dx))) {
+            let pixel = image.get_pixel(x * factor + dx, y * factor + dy).0;
+            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(value));
+        }
+        let count = factor * factor;
+        image::Rgb(sums.map(|sum| ((sum + count / 2) / count) as u8))
+    })
 }
 
 /// Largest side of a drawn face in pixels.

@@ -33,6 +33,8 @@ impl<'a> Sketch<'a> {
         sketch.body();
         head::neck(&mut sketch);
         clothes::draw(&mut sketch);
+        sketch.behind();
+        hair::shoulder(&mut sketch);
         sketch.head();
         head::face(&mut sketch);
         head::nose(&mut sketch);

@@ -52,6 +52,11 @@ impl<'a> Cut<'a> {
         }
     }
 
+    /// Whether a ponytail hangs over the shoulder, since hat and twintails take its place.
+    fn draped(&self) -> bool {
+        self.face.has(label::HAT) && self.face.has(label::TWINTAILS)
+    }
+
     /// The `i`-th random number of this hair, in [−1, 1].
     fn uneven(&self, i: usize) -> f32 {
         self.face.hair.uneven[i % self.face.hair.uneven.len()]
@@ -73,12 +78,21 @@ pub(super) fn tie_height(face: &FaceSpec) -> f32 {
 pub(super) fn back(sketch: &mut Sketch) {
     let cut = Cut::of(sketch.face);
     sketch.canvas.region(Region::Hair);
-    if sketch.face.has(label::PONYTAIL) {
+    if sketch.face.has(label::PONYTAIL) && !cut.draped() {
         tails::ponytail(sketch, &cut);
     }
     back::mass(sketch, &cut);
     if sketch.face.has(label::TWINTAILS) && !sketch.face.has(label::DRILL_HAIR) {
         tails::twintails(sketch, &cut);
+    }
+}
+
+/// What hangs over the shoulders, behind the face.
+pub(super) fn shoulder(sketch: &mut Sketch) {
+    let cut = Cut::of(sketch.face);
+    if sketch.face.has(label::PONYTAIL) && cut.draped() {
+        sketch.canvas.region(Region::Hair);
+        tails::over_shoulder(sketch, &cut);
     }
 }
 

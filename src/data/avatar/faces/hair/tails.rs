@@ -62,36 +62,37 @@ pub(super) fn tie_height(cut: &Cut) -> f32 {
 /// One bunch, tied high and falling to one side; below a hat it is tied at the side.
 pub(super) fn ponytail(sketch: &mut Sketch, cut: &Cut) {
     let hair = &cut.face.hair;
-    let (w, s, end) = (cut.wide, hair.fall, cut.reach());
-    let half = 0.068 * hair.bunch;
+    let (w, s, end, top) = (cut.wide, hair.fall, cut.reach(), cut.top);
     let knots = if cut.face.has(label::HAT) {
-        [
-            (s * (w - 0.05), -0.17),
-            (s * (w + 0.03), -0.16),
-            (s * (w + 0.10), -0.02),
-            (s * (w + 0.09), end * 0.62),
-            (s * (w + 0.03), end),
-        ]
+        let out = [(s * (w - 0.05), -0.17), (s * (w + 0.03), -0.16), (s * (w + 0.10), -0.02)];
+        [out[0], out[1], out[2], (s * (w + 0.09), end * 0.62), (s * (w + 0.03), end)]
     } else {
-        let top = cut.top;
-        [
-            (s * 0.08, top + 0.05),
-            (s * 0.17, top - 0.035),
-            (s * (w + 0.045), top + 0.12),
-            (s * (w + 0.105), (top + end) * 0.5 + 0.06),
-            (s * (w + 0.05), end),
-        ]
+        let up = [(s * 0.08, top + 0.05), (s * 0.17, top - 0.035), (s * (w + 0.045), top + 0.12)];
+        [up[0], up[1], up[2], (s * (w + 0.105), (top + end) * 0.5 + 0.06), (s * (w + 0.05), end)]
     };
-    bunch(sketch, cut, &knots, half);
-    let root = lerp(knots[0], knots[1], 0.35);
-    tie(sketch, root, 0.034);
+    bunch(sketch, cut, &knots, 0.068 * hair.bunch);
+    tie(sketch, lerp(knots[0], knots[1], 0.35), 0.034);
+}
+
+/// A ponytail that hangs forward over one shoulder, for heads where hat and twintails leave it no other place.
+pub(super) fn over_shoulder(sketch: &mut Sketch, cut: &Cut) {
+    let s = cut.face.hair.fall;
+    let end = cut.reach().max(0.42);
+    let knots =
+        [(s * 0.07, 0.19), (s * 0.125, 0.255), (s * 0.155, 0.33), (s * 0.150, end * 0.5 + 0.2), (s * 0.135, end)];
+    bunch(sketch, cut, &knots, 0.060 * cut.face.hair.bunch);
+    tie(sketch, lerp(knots[0], knots[1], 0.8), 0.030);
 }
 
 /// Ringlets beside the face, or in place of the twintails.
 pub(super) fn ringlets(sketch: &mut Sketch, cut: &Cut) {
     let hair = &cut.face.hair;
     let (w, twin) = (cut.wide, cut.face.has(label::TWINTAILS));
-    let end = if cut.long { FLOOR } else { cut.reach() + 0.06 };
+    let end = match (cut.long, cut.short) {
+        (true, false) => FLOOR,
+        (true, true) => 0.36,
+        (false, _) => cut.reach() + 0.06,
+    };
     for side in [-1.0, 1.0] {
         let (top, x, spread) =
             if twin { (tie_height(cut) - 0.01, w + 0.040, 0.055) } else { (0.065, w + 0.008, 0.030) };
