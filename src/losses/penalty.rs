@@ -89,7 +89,7 @@ pub fn dragan(critic: &impl Critic, real: &Tensor, stream: &mut Stream) -> Resul
 /// The perturbed pictures at which [`dragan`] looks. `[N, 3, H, W]` → same shape.
 ///
 /// # Errors
-/// When `real` is empty.
+/// When `real` has no dimension that counts samples.
 pub fn dragan_points(real: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let real = real.detach();
     let noise = uniform(&real, real.dims(), stream)?;
@@ -124,8 +124,11 @@ pub fn r1(critic: &impl Critic, real: &Tensor) -> Result<Tensor> {
 }
 
 fn per_sample_uniform(like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+    let Some(&samples) = like.dims().first() else {
+        return Err(Error::shape("gradient penalty: pictures", like.dims(), "[N, 3, H, W]"));
+    };
     let mut shape = vec![1; like.rank()];
-    shape[0] = like.dims()[0];
+    shape[0] = samples;
     uniform(like, &shape, stream)
 }
 

@@ -64,4 +64,26 @@ mod tests {
         assert_eq!(owner(Some("8:ff"), 7), None, "inherited from a parent process");
         assert_eq!(owner(Some("rubbish"), 7), None);
     }
+
+    /// Runs in child processes of the next test.
+    #[test]
+    fn child() {
+        println!("verdict: {:?}", check());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn another_copy_in_the_process_is_refused_and_one_of_the_parent_is_not() {
+        check().unwrap();
+        // `exec` keeps the process id of the shell, which so plays the copy that came first.
+        let verdict = |first: &str| {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("{first} exec \"$0\" --exact nn::guard::tests::child --nocapture")]);
+            let output = shell.arg(std::env::current_exe().unwrap()).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.lines().find_map(|line| Some(line.split_once("verdict: ")?.1.to_string())).unwrap()
+        };
+        assert_eq!(verdict(""), "Ok(())");
+        assert!(verdict("TACHIE_IMAGE=$$:1").contains("two copies of tachie"));
+    }
 }

@@ -26,13 +26,16 @@ impl AdamStep {
     /// Moves `parameter` and both moments (all of one shape, contiguous, f32 or f64) in place.
     ///
     /// # Errors
-    /// When shapes or types differ, or a tensor to be changed is not contiguous.
+    /// When shapes or types differ, a tensor to be changed is not contiguous, or the step is 0.
     pub fn apply(&self, parameter: &Tensor, gradient: &Tensor, first: &Tensor, second: &Tensor) -> Result<()> {
         for (what, tensor) in [("gradient", gradient), ("first moment", first), ("second moment", second)] {
             if tensor.dims() != parameter.dims() {
                 let expected = format!("{:?}", parameter.dims());
                 return Err(Error::shape(format!("Adam: {what}"), tensor.dims(), expected));
             }
+        }
+        if self.step == 0 {
+            return Err(Error::invalid("Adam: step", "0", "at least 1", "Steps are counted from 1."));
         }
         let gradient = gradient.detach().contiguous()?;
         first.inplace_op2(&gradient, &Lerp { weight: 1.0 - self.beta1 })?;

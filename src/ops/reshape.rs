@@ -23,7 +23,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize, order: ShuffleOrder) -> Result<Tensor
     let &[_, channels, _, _] = x.dims() else {
         return Err(Error::shape("pixel shuffle: input", x.dims(), "[N, C·r², H, W]"));
     };
-    if r == 0 || channels % (r * r) != 0 {
+    if r == 0 || !channels.is_multiple_of(r * r) {
         return Err(Error::shape("pixel shuffle: input", x.dims(), format!("channels divisible by {}", r * r)));
     }
     Ok(x.contiguous()?.apply_op1(Shuffle { r, order, towards: Towards::Space })?)
@@ -37,7 +37,7 @@ pub fn pixel_unshuffle(x: &Tensor, r: usize, order: ShuffleOrder) -> Result<Tens
     let &[_, _, height, width] = x.dims() else {
         return Err(Error::shape("pixel unshuffle: input", x.dims(), "[N, C, r·H, r·W]"));
     };
-    if r == 0 || height % r != 0 || width % r != 0 {
+    if r == 0 || !height.is_multiple_of(r) || !width.is_multiple_of(r) {
         return Err(Error::shape("pixel unshuffle: input", x.dims(), format!("height and width divisible by {r}")));
     }
     Ok(x.contiguous()?.apply_op1(Shuffle { r, order, towards: Towards::Channels })?)
@@ -73,7 +73,7 @@ impl Shuffle {
         }
     }
 
-    fn to_space<T: Real>(&self, x: &[T], (n, packed, h, w): (usize, usize, usize, usize)) -> (Vec<T>, Shape) {
+    fn towards_space<T: Real>(&self, x: &[T], (n, packed, h, w): (usize, usize, usize, usize)) -> (Vec<T>, Shape) {
         let r = self.r;
         let channels = packed / (r * r);
         // SAFETY: every plane of `out` is written by its own task: r rows per input row, w times r numbers each.
@@ -96,7 +96,7 @@ impl Shuffle {
         (out, (n, channels, h * r, w * r).into())
     }
 
-    fn to_channels<T: Real>(
+    fn towards_channels<T: Real>(
         &self,
         x: &[T],
         (n, channels, height, width): (usize, usize, usize, usize),
@@ -125,8 +125,8 @@ impl Shuffle {
 impl Kernel<1> for Shuffle {
     fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
         Ok(match self.towards {
-            Towards::Space => self.to_space(x, shape.dims4()?),
-            Towards::Channels => self.to_channels(x, shape.dims4()?),
+            Towards::Space => self.towards_space(x, shape.dims4()?),
+            Towards::Channels => self.towards_channels(x, shape.dims4()?),
         })
     }
 }
