@@ -8,6 +8,7 @@ pub mod loader;
 pub mod manifest;
 pub mod prepare;
 pub mod report;
+mod splits;
 pub mod store;
 pub mod tags;
 

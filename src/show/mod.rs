@@ -2,6 +2,7 @@
 
 pub mod bundle;
 mod chart;
+mod data;
 pub mod embed;
 pub mod grid;
 mod number;

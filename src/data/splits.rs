@@ -1,0 +1,80 @@
+//! Training, validation and test pictures.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::dataset::Source;
+use crate::rng::Seed;
+use crate::{Error, Result};
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// For training.
+    Train,
+    /// For choosing settings.
+    Validation,
+    /// For the final numbers.
+    Test,
+}
+
+/// How a data set is divided where it does not say so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Splits {
+    /// Share of validation pictures, in [0, 1].
+    pub validation: f64,
+    /// Share of test pictures, in [0, 1].
+    pub test: f64,
+    /// The seed of the division.
+    pub seed: u64,
+}
+
+impl Default for Splits {
+    /// 5 % validation, 5 % test, seed 0.
+    fn default() -> Self {
+        Splits { validation: 0.05, test: 0.05, seed: 0 }
+    }
+}
+
+impl Splits {
+    /// Refuses shares that cannot be.
+    ///
+    /// # Errors
+    /// When a share is not in [0, 1], or both together are above 1.
+    pub fn check(&self) -> Result<()> {
+        let shares = [self.validation, self.test, self.validation + self.test];
+        if shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return Ok(());
+        }
+        let found = format!("validation {} and test {}", self.validation, self.test);
+        Err(Error::invalid("splits", found, "shares in [0, 1], together at most 1", "The rest is for training."))
+    }
+}
+
+/// The split of every picture. The order of the files does not matter: pictures are ranked by a hash of seed and key,
+/// the first ranks are test pictures, the next ones validation pictures.
+pub(super) fn assign(source: &dyn Source, splits: &Splits) -> Vec<Split> {
+    let seed = Seed(splits.seed);
+    let mut assigned: Vec<Option<Split>> = (0..source.len()).map(|i| source.split(i)).collect();
+    let open: Vec<usize> = (0..source.len()).filter(|i| assigned[*i].is_none()).collect();
+    let mut ranked: Vec<(u64, String, usize)> = open
+        .par_iter()
+        .map(|&i| {
+            let key = source.key(i);
+            (seed.stream(&format!("split/{key}")).u64(), key, i)
+        })
+        .collect();
+    ranked.sort_unstable();
+    let share = |share: f64| (share * ranked.len() as f64).round() as usize;
+    let (test, validation) = (share(splits.test), share(splits.validation));
+    for (rank, (_, _, i)) in ranked.iter().enumerate() {
+        assigned[*i] = Some(match rank {
+            rank if rank < test => Split::Test,
+            rank if rank < test + validation => Split::Validation,
+            _ => Split::Train,
+        });
+    }
+    assigned.into_iter().map(|split| split.unwrap_or(Split::Train)).collect()
+}
