@@ -462,6 +462,17 @@ fn the_command_line_refuses_with_a_message_and_a_code() {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let place = small(0..40);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tachie"));
+    command.args(["data", "check", "."]).current_dir(place.path());
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(141), 0));
+}
+
+#[test]
 fn the_built_in_manifest_makes_its_faces() {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data-manifests/avatar-faces.toml")).unwrap();

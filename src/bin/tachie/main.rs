@@ -27,6 +27,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    end_quietly_without_a_reader();
     let result = match Cli::parse().command {
         Command::Data(args) => data::run(args),
         Command::Import(args) => import::run(args),
@@ -39,4 +40,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `println!` panics when whoever read the output has gone (`tachie data check … | head`). That is no defect: the
+/// process ends with the code that a shell gives to one ended by SIGPIPE.
+fn end_quietly_without_a_reader() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        default(panic);
+    }));
 }

@@ -142,3 +142,21 @@ fn pack_dataset(dataset: &Dataset, writer: &mut StoreWriter) -> Result<Index> {
     index.measure_chances()?;
     Ok(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+
+    #[test]
+    fn pictures_that_do_not_fit_are_refused_with_the_way_out() {
+        let place = tempfile::TempDir::new().unwrap();
+        let pictures = vec![RgbImage::new(8, 8); 3];
+        let about = About { title: "t".into(), licence: "t".into(), source: "t".into() };
+        let dataset = Dataset::from_images("t", &pictures, &[]).unwrap();
+        let manifest = dataset.write_folder(place.path().join("t"), &about).unwrap();
+        assert_eq!(open_manifest(&manifest, 3 * 8 * 8 * 3).unwrap().len(), 3);
+        let error = open_manifest(&manifest, 3 * 8 * 8 * 3 - 1).unwrap_err().to_string();
+        assert!(error.contains("tachie data pack") && error.contains("dataset.toml"), "{error}");
+    }
+}
