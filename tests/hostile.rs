@@ -451,7 +451,7 @@ fn a_store_that_was_cut_or_altered_is_refused_by_name() {
     let whole = fs::read(&path).unwrap();
     let fingerprint = Dataset::open(&path).unwrap().fingerprint();
     let altered = place.path().join("altered.store");
-    let mut refuse = |bytes: &[u8], what: &str| {
+    let refuse = |bytes: &[u8], what: &str| {
         fs::write(&altered, bytes).unwrap();
         let error = Dataset::open(&altered).expect_err(what).to_string();
         assert!(error.contains("altered.store"), "{what}: {error}");
