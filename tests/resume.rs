@@ -150,7 +150,7 @@ fn a_training_in_the_background_is_the_same_training() {
     let mut run = handle.stop().unwrap();
     assert!(handle.stop().is_err() && !handle.running());
     let steps = run.steps_done() + 3;
-    run.steps(3).unwrap();
+    assert_eq!(run.steps(3).unwrap().steps, steps);
     open(front.path(), &config, Options::default()).unwrap().steps(steps).unwrap();
     assert_same(front.path(), back.path());
     assert!(!handle.plot().unwrap().plot().svg().unwrap().is_empty());

@@ -76,5 +76,6 @@ fn tensorboard_reads_what_was_written() {
         assert_eq!(lines.next(), Some(format!("discriminator/adv {} {value:?}", record.step).as_str()));
     }
     let images: Vec<&str> = lines.collect();
-    assert_eq!(images, ["preview 1 22x22", "preview 5 22x22", "preview 9 22x22"], "{text}");
+    let (width, height) = image::image_dimensions(folder.path().join("preview.png")).unwrap();
+    assert_eq!(images, [1, 5, 9].map(|step| format!("preview {step} {width}x{height}")), "{text}");
 }

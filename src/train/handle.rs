@@ -50,8 +50,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        // Without a thread the trainer was given back, and a stop would hit whoever has it.
         if let Some(thread) = self.thread().take() {
+            self.stop.store(true, Ordering::Relaxed);
             // Nobody is left to hear of an error; the run folder is whole either way.
             let _ = thread.join();
         }
@@ -90,11 +91,11 @@ impl TrainHandle {
     /// # Errors
     /// What went wrong in the thread, if anything did; when it was stopped before.
     pub fn stop(&self) -> Result<Trainer> {
-        self.inner.stop.store(true, Ordering::Relaxed);
         let what = || format!("training in {}", self.inner.folder.display());
         let Some(thread) = self.inner.thread().take() else {
             return Err(Error::invalid(what(), "that it was stopped before", "one stop", "Open the folder again."));
         };
+        self.inner.stop.store(true, Ordering::Relaxed);
         let (mut trainer, outcome) = thread.join().map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
