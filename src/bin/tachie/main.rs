@@ -1,8 +1,10 @@
 //! The command line: a thin layer over the library, for runs that do not belong in a notebook.
 
 mod data;
+mod doctor;
 mod import;
 mod sample;
+mod train;
 
 use std::process::ExitCode;
 
@@ -20,18 +22,24 @@ struct Cli {
 enum Command {
     /// Make, check and pack data sets
     Data(data::Args),
+    /// Say what this machine offers and what is missing
+    Doctor(doctor::Args),
     /// Convert published weights of other programs
     Import(import::Args),
     /// Draw pictures with a trained generator
     Sample(sample::Args),
+    /// Train a model on a data set, or go on with a run
+    Train(train::Args),
 }
 
 fn main() -> ExitCode {
     end_quietly_without_a_reader();
     let result = match Cli::parse().command {
         Command::Data(args) => data::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Import(args) => import::run(args),
         Command::Sample(args) => sample::run(args),
+        Command::Train(args) => train::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

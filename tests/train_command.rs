@@ -1,0 +1,84 @@
+//! `tachie train` and `tachie doctor`, as somebody types them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tachie(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tachie")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Standard output of a command that has to succeed.
+fn out(folder: &Path, arguments: &[&str]) -> String {
+    let output = tachie(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line that a command that has to fail writes to standard error.
+fn error(folder: &Path, arguments: &[&str]) -> String {
+    let output = tachie(folder, arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+    text
+}
+
+#[test]
+fn a_run_from_the_command_line_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    out(here, &["data", "avatar-faces", "--count", "24", "--size", "64", "--seed", "1", "--out", "faces"]);
+    let manifest = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
+    let manifest = manifest.filter(|path| path.extension().is_some_and(|end| end == "toml")).next().unwrap();
+    let manifest = manifest.to_str().unwrap();
+    let train = |more: &[&'static str]| -> Vec<String> {
+        let base = ["train", "make-girls", "--data", manifest, "--preset", "tiny", "--out", "run", "--batch", "4"];
+        base.iter().chain(more).map(|text| text.to_string()).collect()
+    };
+    let run = |more: &[&'static str]| -> String {
+        let arguments = train(more);
+        out(here, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let text = run(&["--steps", "2"]);
+    assert!(text.lines().any(|line| line.starts_with("done after step 2")), "{text}");
+    for name in ["config.toml", "history.jsonl", "preview.png", "checkpoints/latest"] {
+        assert!(here.join("run").join(name).exists(), "{name}");
+    }
+    let text = run(&["--kimg", "0.012"]);
+    assert!(text.starts_with("run: going on after step 2"), "{text}");
+    assert!(text.trim_end().ends_with("(done)") && text.contains("3 steps, 0.01 kimg"), "{text}");
+    assert!(run(&["--steps", "3"]).contains("done after step 3"));
+
+    let arguments = train(&["--steps", "4", "--seed", "9"]);
+    let text = error(here, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(text.contains("seed: 0 there, 9 here"), "{text}");
+}
+
+#[test]
+fn mistakes_are_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = error(here, &["train", "makegirls", "--data", "x.toml", "--out", "run"]);
+    assert!(text.contains("make-girls"), "{text}");
+    let text = error(here, &["train", "make-girls", "--preset", "huge", "--data", "x.toml", "--out", "run"]);
+    assert!(text.contains("tiny"), "{text}");
+    let text = error(here, &["train", "make-girls", "--data", "x.toml", "--out", "run"]);
+    assert!(text.contains("x.toml"), "{text}");
+    let both = ["train", "make-girls", "--data", "x.toml", "--out", "run", "--steps", "1", "--kimg", "1"];
+    assert_eq!(tachie(here, &both).status.code(), Some(2));
+}
+
+#[test]
+fn the_doctor_looks_at_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = out(folder.path(), &["doctor"]);
+    for part in
+        ["tachie     0.", "device", "threads", "memory", "GiB", "disk", "candle     loaded once", "not in a clone"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    std::fs::create_dir_all(folder.path().join("notebooks/kernel")).unwrap();
+    std::fs::write(folder.path().join("notebooks/kernel/Cargo.toml"), "").unwrap();
+    let text = out(folder.path(), &["doctor"]);
+    assert!(text.contains("✗ evcxr") && text.contains("cargo xtask lab"), "{text}");
+}
