@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::config::{DiscriminatorConfig, MakeGirlsConfig, SrResNetConfig};
+use super::config::MakeGirlsConfig;
 use super::objective::Adversaries;
 use crate::data::batch::Images;
 use crate::nn::params::{ParamStore, Training};
@@ -135,14 +135,6 @@ impl MakeGirlsConfig {
         Adversaries::plan(&self).check()?;
         let networks = Networks::new::<Adversaries>(&self, seed, device)?;
         Ok(MakeGirls::with_networks(self, device, networks))
-    }
-
-    /// The tiny preset: see [`MakeGirls::tiny`].
-    pub fn tiny() -> MakeGirlsConfig {
-        let generator =
-            SrResNetConfig { channels: 32, blocks: 4, doublings: 2, output_kernel: 5, ..Default::default() };
-        let discriminator = DiscriminatorConfig::of(&[(16, 4, 1), (32, 4, 1), (64, 4, 1), (128, 3, 1), (256, 3, 0)]);
-        MakeGirlsConfig::default().generator(generator).discriminator(discriminator).batch(16)
     }
 }
 

@@ -82,9 +82,9 @@ impl Adversaries {
         losses.add("cls_real", &attributes(&half(&verdict.attributes, 0)?, labels, objective.labels)?, 1.0)?;
         let fakes = attributes(&half(&verdict.attributes, 1)?, asked, objective.labels)?;
         losses.add("cls_fake", &fakes, if objective.classify_fakes { 1.0 } else { 0.0 })?;
-        if objective.lambda_gp > 0.0 {
+        if objective.lambda_gp > 0.0 && step.number.is_multiple_of(objective.gp_interval) {
             let penalty = dragan(&self.discriminator, &shown, &mut step.stream("dragan"))?;
-            losses.add("gp", &penalty, objective.lambda_gp)?;
+            losses.add("gp", &penalty, objective.lambda_gp * objective.gp_interval as f64)?;
         }
         Ok(losses)
     }
@@ -128,7 +128,8 @@ impl Gan for Adversaries {
 
     fn plan(config: &MakeGirlsConfig) -> Plan {
         let schedule = &config.schedule;
-        let stage = Stage::new(Mark::Steps(schedule.steps), config.size(), schedule.batch, schedule.learning_rate);
+        let stage = Stage::new(Mark::Steps(schedule.steps), config.size(), schedule.batch, schedule.generator_rate)
+            .player_rate(Player::Discriminator, schedule.discriminator_rate);
         Plan::new(stage)
             .adam(schedule.beta1, schedule.beta2, 1e-8)
             .decay(Decay::Exponential { from: schedule.constant_steps, tau: schedule.decay_steps })
