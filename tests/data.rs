@@ -447,7 +447,7 @@ fn the_command_line_refuses_with_a_message_and_a_code() {
     let place = TempDir::new().unwrap();
     let cases: [(&[&str], i32, &str); 6] = [
         (&["data", "check", "none.toml"], 1, "none.toml"),
-        (&["data", "avatar-faces", "--count", "0", "--out", "x"], 1, "--count: found 0"),
+        (&["data", "avatar-faces", "--count", "0", "--out", "x"], 1, "number of faces: found 0"),
         (&["data", "avatar-faces", "--count", "1", "--size", "4000", "--out", "x"], 1, "4 to 2048"),
         (&["data", "faces", "--cascade", "none.xml", "--in", ".", "--out", "x"], 1, "none.xml"),
         (&["data", "avatar-faces", "--count", "many", "--out", "x"], 2, "--count"),

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use image::RgbImage;
+use tachie::Result;
 use tachie::data::avatar::Avatar;
-use tachie::data::avatar::faces::Faces;
-use tachie::data::import::{About, pack};
+use tachie::data::import::pack;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::faces::{CropOptions, crop_folder};
-use tachie::data::{Dataset, Source, TagSampler, TagSet};
+use tachie::data::{Dataset, TagSampler};
 use tachie::rng::Seed;
-use tachie::{Error, Result};
 
 /// Make, check and pack data sets
 #[derive(Debug, clap::Args)]
@@ -112,28 +110,12 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn avatar_faces(args: &AvatarFaces) -> Result<()> {
-    if args.count == 0 {
-        return Err(Error::invalid("--count", "0", "at least 1", ""));
-    }
-    let (sampler, rule) = match args.sampler {
-        Sampler::Uniform => (TagSampler::Uniform, "uniform"),
-        Sampler::Frequencies => (TagSampler::Frequencies, "frequencies"),
+    let sampler = match args.sampler {
+        Sampler::Uniform => TagSampler::Uniform,
+        Sampler::Frequencies => TagSampler::Frequencies,
     };
     let faces = Avatar::faces().size(args.size).seed(Seed(args.seed)).sampler(sampler);
-    let drawn = Drawn { faces, count: args.count, size: args.size, tags: TagSet::make_girls() };
-    drawn.image(0)?;
-    let about = About {
-        title: "Procedural anime faces with 34 exact attributes".into(),
-        licence: "MIT OR Apache-2.0".into(),
-        source: format!(
-            "tachie {} data avatar-faces --count {} --size {} --seed {} --sampler {rule}",
-            env!("CARGO_PKG_VERSION"),
-            args.count,
-            args.size,
-            args.seed
-        ),
-    };
-    let manifest = Dataset::from_source(drawn).write_folder(&args.out, &about)?;
+    let manifest = faces.write_folder(args.count, &args.out)?;
     println!("{}: {} faces of {size}x{size}, 34 tags", manifest.display(), args.count, size = args.size);
     Ok(())
 }
@@ -157,44 +139,4 @@ fn check(args: &Check) -> Result<()> {
     }
     println!("\n{}", dataset.report());
     Ok(())
-}
-
-/// Faces drawn when they are written, so that their number is not bound by memory.
-struct Drawn {
-    faces: Faces,
-    count: usize,
-    size: u32,
-    tags: TagSet,
-}
-
-impl Source for Drawn {
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn tags(&self) -> &TagSet {
-        &self.tags
-    }
-
-    fn image(&self, i: usize) -> Result<RgbImage> {
-        self.faces.image(i)
-    }
-
-    fn labels(&self, i: usize) -> Vec<f32> {
-        let labels = self.faces.spec(i).map(|spec| spec.labels.map(|on| f32::from(u8::from(on))).to_vec());
-        // A data set refuses a label vector of the wrong length, so that no face goes without its labels.
-        labels.unwrap_or_default()
-    }
-
-    fn name(&self) -> String {
-        "avatar-faces".into()
-    }
-
-    fn fingerprint(&self) -> String {
-        format!("{:?}, {} of them", self.faces, self.count)
-    }
-
-    fn size(&self) -> u32 {
-        self.size
-    }
 }

@@ -30,13 +30,13 @@ pub(super) fn draw(sketch: &mut Sketch) {
 /// Shoulders and chest with a neckline that starts at `neck` from the middle and reaches down to `low`.
 fn torso(sketch: &mut Sketch, tones: Ramp, neck: f32, low: f32) {
     let wide = sketch.face.clothes.shoulders;
-    let shape = Pen::at((-neck, 0.318))
+    let shape = Pen::at((-neck, 0.317))
         .cubic((-neck - 0.05, 0.345), (-wide * 0.75, 0.350), (-wide * 0.93, 0.42))
         .quad((-wide, 0.46), (-wide - 0.02, FLOOR))
         .line((wide + 0.02, FLOOR))
         .quad((wide, 0.46), (wide * 0.93, 0.42))
-        .cubic((wide * 0.75, 0.350), (neck + 0.05, 0.345), (neck, 0.318))
-        .cubic((neck * 0.8, low), (-neck * 0.8, low), (-neck, 0.318))
+        .cubic((wide * 0.75, 0.350), (neck + 0.05, 0.345), (neck, 0.317))
+        .cubic((neck * 0.8, low), (-neck * 0.8, low), (-neck, 0.317))
         .close();
     sketch.canvas.outlined(&shape, Ink::Flat(tones.base), sketch.line, tones.line);
     let dark = if sketch.face.light_left { 1.0 } else { -1.0 };
@@ -94,7 +94,7 @@ fn sailor(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
 fn points(sketch: &mut Sketch, tones: Ramp, length: f32) {
     pair(sketch, tones, |side| {
         Pen::at((side * 0.060, 0.288))
-            .quad((side * 0.075, 0.318), (side * 0.118, 0.330))
+            .quad((side * 0.075, 0.317), (side * 0.118, 0.330))
             .line((side * 0.085, 0.330 + length))
             .quad((side * 0.045, 0.385), (0.0, 0.352))
             .quad((side * 0.045, 0.330), (side * 0.060, 0.288))
@@ -119,12 +119,12 @@ fn blazer(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
     tie(sketch, trim);
     points(sketch, cloth, 0.055);
     pair(sketch, main, |side| {
-        Pen::at((side * 0.090, 0.318))
+        Pen::at((side * 0.090, 0.317))
             .line((side * 0.165, 0.385))
             .line((side * 0.125, 0.415))
             .line((side * 0.150, 0.440))
             .quad((side * 0.10, 0.53), (side * 0.045, FLOOR))
-            .quad((side * 0.075, 0.45), (side * 0.090, 0.318))
+            .quad((side * 0.075, 0.45), (side * 0.090, 0.317))
             .close()
     });
 }
@@ -156,7 +156,7 @@ fn kimono(sketch: &mut Sketch, main: Ramp, trim: Ramp) {
     sketch.canvas.region(Region::Clothes);
     for side in [-1.0_f32, 1.0] {
         let band = Pen::at((side * 0.056, 0.285))
-            .line((side * 0.102, 0.318))
+            .line((side * 0.102, 0.317))
             .quad((side * 0.03, 0.47), (side * -0.15, FLOOR))
             .line((side * -0.21, FLOOR))
             .quad((side * 0.0, 0.44), (side * 0.056, 0.285))

@@ -27,10 +27,9 @@ impl Faces {
         let about = About {
             title: format!("{n} procedural anime faces with exact tags"),
             licence: "MIT OR Apache-2.0".into(),
-            source: format!("drawn by tachie: {self}.take({n})"),
+            source: format!("drawn by tachie {}: {self}.take({n})", env!("CARGO_PKG_VERSION")),
         };
-        let labels = (0..n).map(|i| Ok(self.spec(i)?.labels)).collect::<Result<Vec<_>>>()?;
-        let drawing = Drawing { faces: self.clone(), tags: TagSet::make_girls(), labels };
+        let drawing = Drawing { faces: self.clone(), tags: TagSet::make_girls(), count: n };
         Dataset::from_source(drawing).write_folder(folder, &about)
     }
 }
@@ -39,12 +38,12 @@ impl Faces {
 struct Drawing {
     faces: Faces,
     tags: TagSet,
-    labels: Vec<[bool; label::COUNT]>,
+    count: usize,
 }
 
 impl Source for Drawing {
     fn len(&self) -> usize {
-        self.labels.len()
+        self.count
     }
 
     fn tags(&self) -> &TagSet {
@@ -56,7 +55,8 @@ impl Source for Drawing {
     }
 
     fn labels(&self, i: usize) -> Vec<f32> {
-        self.labels.get(i).map_or_else(Vec::new, label::values)
+        // A data set refuses labels of the wrong length, so that no face goes without its labels.
+        self.faces.spec(i).map_or_else(|_| Vec::new(), |face| label::values(&face.labels))
     }
 
     fn name(&self) -> String {
@@ -64,7 +64,7 @@ impl Source for Drawing {
     }
 
     fn fingerprint(&self) -> String {
-        format!("{}.take({})", self.faces, self.labels.len())
+        format!("{}.take({})", self.faces, self.count)
     }
 
     fn size(&self) -> u32 {
