@@ -1,7 +1,7 @@
 //! Batch and instance normalisation in two passes over memory forward and two backward.
 //!
 //! Both are y = γ·x̂ + β with x̂ = (x − μ)·r, r = (variance + ε)^−½ over groups of numbers: a channel of the whole batch,
-//! or one plane. The derivative of x̂ is P[t] = r·(t − mean t − x̂·mean(x̂·t)), a symmetric map, so that one
+//! or one plane. The derivative of x̂ is P(t) = r·(t − mean t − x̂·mean(x̂·t)), a symmetric map, so that one
 //! kernel is the backward pass, the tangent of dual numbers, and a part of its own backward pass.
 
 use std::sync::{Arc, OnceLock};
@@ -176,7 +176,7 @@ fn derivative(x: &Tensor, t: &Tensor, weight: &Tensor, norm: Norm) -> candle_cor
     x.contiguous()?.apply_op3(&t.contiguous()?, &weight.contiguous()?, Derivative(norm))
 }
 
-/// (x, t, γ) → γ·P[t].
+/// (x, t, γ) → γ·P(t).
 struct Derivative(Norm);
 
 impl Kernel<3> for Derivative {
@@ -206,8 +206,8 @@ impl CustomOp3 for Derivative {
         dispatch(self, self.name(), [(x, x_layout), (t, t_layout), (weight, weight_layout)])
     }
 
-    /// With h = γ·t and upstream G the gradient of ⟨G, P[h]⟩ with respect to x is
-    /// −r·(x̂·mean(G·P[h]) + mean(x̂·G)·P[h] + mean(x̂·h)·P[G]).
+    /// With h = γ·t and upstream G the gradient of ⟨G, P(h)⟩ with respect to x is
+    /// −r·(x̂·mean(G·P(h)) + mean(x̂·G)·P(h) + mean(x̂·h)·P(G)).
     fn bwd(
         &self,
         x: &Tensor,
