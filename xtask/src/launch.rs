@@ -102,7 +102,11 @@ fn link_tree(from: &Path, to: &Path) -> Result<()> {
         if path.is_dir() {
             link_tree(&path, &target)?;
         } else {
-            std::fs::hard_link(&path, &target).map_err(|error| wrong(&path, error))?;
+            match std::fs::hard_link(&path, &target) {
+                // A cargo that works in the folder at this moment has replaced it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                linked => linked.map_err(|error| wrong(&path, error))?,
+            }
         }
     }
     Ok(())

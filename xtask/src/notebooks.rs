@@ -56,16 +56,15 @@ pub fn all(layout: &Layout, names: &[String]) -> Result<()> {
 }
 
 /// How many stages [`prepare`] has.
-pub const SETUP_STAGES: usize = 6;
+pub const SETUP_STAGES: usize = 5;
 
 /// Everything that executing a notebook needs.
 pub fn prepare(layout: &Layout, stages: &mut Stages) -> Result<()> {
     stages.run("Looking for Rust, Python and a C compiler", tools::check)?;
     stages.run("Jupyter into .venv", || jupyter::environment(layout))?;
-    stages.run("evcxr_jupyter into target/tools", || kernel::install(layout))?;
     stages.run("The kernel's programs", || kernel::programs(layout))?;
     stages.run("Registering the kernel inside this clone", || jupyter::register(layout))?;
-    stages.run("Compiling the library that cells link", || kernel::library(layout))
+    stages.run("Compiling the kernel and the library that cells link", || kernel::compile(layout))
 }
 
 /// The committed notebooks, or those among them that are named.
