@@ -16,7 +16,7 @@ START = [
     (":dep", ':dep tachie = { path = "kernel" }'),
     ("use the prelude", "use tachie::prelude::*;"),
     ("first `let`", "let first = seed(1);"),
-    ("first figure", "Avatar::faces().size(64).seed(first).take(16)?.show_batch(16)?"),
+    ("first figure", "Avatar::faces().size(64).seed(first).take(16)?.show_batch(2)?"),
 ]
 CELLS = [
     ("empty block", "{}"),
@@ -24,8 +24,8 @@ CELLS = [
     ("`let`", "let number: i32 = {i};"),
     ("`let` of an inferred type", "let faces{i} = Avatar::faces().size(64).take(16)?;"),
     ("show a value", "seed({i})"),
-    ("grid", "Avatar::faces().size(64).take(16)?.show_batch(16)?"),
-    ("table", "Table::new(polars::df!(\"step\" => [{i}, 2, 3])?)"),
+    ("grid", "Avatar::faces().size(64).take(16)?.show_batch(2)?"),
+    ("table", 'Table::builder().integers("step", [{i}, 2, 3]).build()?'),
     ("tensor", "println!(\"{}\", Tensor::new(&[{i}f32, 2.0], &device()?)?.sqr()?);"),
 ]
 
