@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::files;
-use super::guard::diversity;
+use super::guard::{adversarial, diversity};
 use super::handle::TrainHandle;
 use super::history::Record;
 use super::lock::Busy;
@@ -186,7 +186,7 @@ impl Trainer {
         let rehearsal = self.steps == 1;
         let due = |every: u64| every > 0 && record.step.is_multiple_of(every);
         let intervals = self.plan.intervals;
-        let won = self.watch.step(record.losses.get("discriminator/adv").copied());
+        let won = self.watch.step(adversarial(&record.losses));
         let mut notes: Vec<String> = won.into_iter().collect();
         if due(intervals.preview) {
             notes.extend(self.look()?);

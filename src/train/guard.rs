@@ -1,5 +1,7 @@
 //! Stops a training that produces numbers that are not finite, and warns of one that has collapsed.
 
+use std::collections::BTreeMap;
+
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,14 @@ const ALIKE: f64 = 0.05;
 /// So many previews in a row that look alike are worth a warning.
 const ALIKE_PREVIEWS: u64 = 3;
 
+/// The discriminator's adversarial loss in a row of the history, unweighted: its term `adv`, or the sum of `adv_real`,
+/// `adv_fake` and others of that kind. `None` when it has no such term.
+pub(super) fn adversarial(losses: &BTreeMap<String, f64>) -> Option<f64> {
+    let term = |name: &str| name.strip_prefix(Player::Discriminator.name())?.strip_prefix("/adv").map(str::to_string);
+    let is_part = |name: &str| term(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+    losses.iter().filter(|(name, _)| is_part(name)).map(|(_, value)| *value).reduce(|a, b| a + b)
+}
+
 /// The collapse watch: counts, over steps and previews, what one step alone does not show. Each warning comes once,
 /// and again after a recovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +134,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Looks at the discriminator's unweighted term `adv` of step; returns a warning when it is due.
+    /// Looks at the discriminator's unweighted adversarial loss in a step; returns a warning when it is due.
     pub fn step(&mut self, discriminator: Option<f64>) -> Option<String> {
         let loss = discriminator.filter(|loss| (0.0..WON).contains(loss));
         self.won = loss.map_or(0, |_| self.won + 1);
@@ -167,6 +177,17 @@ mod tests {
         // Pairs: two of distance 0, four of distance 2.
         let both = Tensor::cat(&[black, white], 0).unwrap();
         assert!((diversity(&both).unwrap() - 8.0 / 6.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_adversarial_loss_is_found_in_its_parts() {
+        let found = |terms: &[(&str, f64)]| {
+            adversarial(&terms.iter().map(|(name, value)| (name.to_string(), *value)).collect())
+        };
+        assert_eq!(found(&[("discriminator/adv", 0.5), ("generator/adv", 9.0)]), Some(0.5));
+        let parts = [("discriminator/adv_fake", 0.25), ("discriminator/adv_real", 0.5), ("discriminator/gp", 9.0)];
+        assert_eq!(found(&parts), Some(0.75));
+        assert_eq!(found(&[("discriminator/advantage", 1.0), ("generator/adv", 9.0)]), None);
     }
 
     #[test]
