@@ -16,7 +16,7 @@ const TITLE: f32 = 13.0;
 /// From the axis to its numbers.
 const GAP: f32 = 7.0;
 /// Free space around a panel.
-pub(super) const MARGIN: f32 = 10.0;
+const MARGIN: f32 = 10.0;
 /// Least free space between neighbouring numbers of an axis.
 const APART: f32 = 14.0;
 /// Beyond this numbers count as not finite: the axis could not be computed.
@@ -50,7 +50,7 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
         scene.label(Label::new(title, left, top + TITLE * 0.8, TITLE).bold());
         top += TITLE + 6.0;
     }
-    let rows = ((h * 0.35 / ROW) as usize).max(1);
+    let rows = (((h - BARE) / (2.0 * ROW)) as usize).max(1);
     top = legend(scene, &entries(series, frame.title), (left, right, top), rows);
 
     let mut lost = 0;
@@ -121,9 +121,16 @@ fn flow(entries: &[Entry], width: f32) -> Vec<(usize, f32, String)> {
     entries.iter().map(place).collect()
 }
 
-/// Height that [`legend`] takes without a limit on its rows.
-pub(super) fn legend_height(entries: &[Entry], width: f32) -> f32 {
-    flow(entries, width).last().map_or(0.0, |(row, ..)| (row + 1) as f32 * ROW + 4.0)
+/// What a panel needs besides its legend: title, axes with their names, footer, and room for the lines.
+const BARE: f32 = 150.0;
+/// The least height of a panel that still has room for a row of the legend.
+pub(super) const LEAST: f32 = BARE + 3.0 * ROW;
+
+/// Height of a panel, at least `usual`, in which the lines get as much more room as the legend has rows.
+pub(super) fn height(entries: &[Entry], width: f32, usual: f32) -> f32 {
+    const ROWS: usize = 9;
+    let rows = flow(entries, width - 2.0 * MARGIN).last().map_or(0, |(row, ..)| row + 1);
+    usual.max(BARE + 2.0 * ROW * rows.min(ROWS) as f32)
 }
 
 /// Draws the names in at most `rows` rows below `top`; returns where the rows end. Nothing is drawn over anything else,

@@ -109,7 +109,7 @@ impl Scatter {
         Scatter { thumbnail: side.clamp(4, 512), ..self }
     }
 
-    /// Side of the square plot in CSS pixels. Default 720.
+    /// Width of the figure in CSS pixels; its height follows from the points. Default 720.
     pub fn size(self, side: u32) -> Self {
         Scatter { size: side.clamp(160, 8000), ..self }
     }
@@ -139,8 +139,9 @@ impl Scatter {
         top = chart::legend(&mut scene, &entries, (MARGIN, side - MARGIN, top), usize::MAX);
 
         let half = if self.thumbnails.is_empty() { 5.0 } else { self.thumbnail as f32 / 2.0 + 2.0 };
-        let place = self.place((MARGIN + half, top + half, side - 2.0 * (MARGIN + half)));
-        let bottom = top + side - 2.0 * MARGIN;
+        let inner = side - 2.0 * (MARGIN + half);
+        let (place, height) = self.place((MARGIN + half, top + half), inner);
+        let bottom = top + height + 2.0 * half;
         let frame = [(MARGIN, top), (side - MARGIN, top), (side - MARGIN, bottom), (MARGIN, bottom), (MARGIN, top)];
         scene.add(Item::Polyline { points: frame.to_vec(), width: 1.0, colour: Colour::PALE });
         for (i, &point) in self.points.iter().enumerate() {
@@ -175,18 +176,23 @@ impl Scatter {
         scene
     }
 
-    /// Maps the points into the square at (left, top), equally in both directions, centred.
-    fn place(&self, (left, top, side): (f32, f32, f32)) -> impl Fn([f64; 2]) -> (f32, f32) {
+    /// Maps the points into a box at `corner` that is `width` wide, equally in both directions, centred; also its height:
+    /// as the points need it, between half the width and the width.
+    fn place(&self, corner: (f32, f32), width: f32) -> (impl Fn([f64; 2]) -> (f32, f32), f32) {
         let bounds = |axis: usize| {
             let values = self.points.iter().map(|p| p[axis]);
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
         let ((x0, x1), (y0, y1)) = (bounds(0), bounds(1));
         let longest = (x1 - x0).max(y1 - y0);
-        let zoom = if longest > 0.0 { f64::from(side) / longest } else { 0.0 };
+        let zoom = if longest > 0.0 { f64::from(width) / longest } else { 0.0 };
+        let height = (((y1 - y0) * zoom) as f32).max(width / 2.0);
         let middle = ((x0 + x1) / 2.0, (y0 + y1) / 2.0);
-        let centre = (left + side / 2.0, top + side / 2.0);
-        move |[x, y]| (centre.0 + ((x - middle.0) * zoom) as f32, centre.1 - ((y - middle.1) * zoom) as f32)
+        let centre = (corner.0 + width / 2.0, corner.1 + height / 2.0);
+        let place = move |[x, y]: [f64; 2]| {
+            (centre.0 + ((x - middle.0) * zoom) as f32, centre.1 - ((y - middle.1) * zoom) as f32)
+        };
+        (place, height)
     }
 
     /// The picture with no more pixels than a saved PNG shows of it.

@@ -182,7 +182,7 @@ impl Grid {
         Grid { pad_value: Some(pad_value), ..self }
     }
 
-    /// Each image pixel becomes `scale`×`scale` sharp pixels. Default: as large as 128 px per image and 960 px in all allow.
+    /// Each image pixel becomes `scale`×`scale` sharp pixels. Default: as large as 128 px per image and 1,080 px in all allow.
     pub fn scale(self, scale: u32) -> Self {
         Grid { scale: Some(scale.max(1)), ..self }
     }
@@ -238,7 +238,7 @@ impl Grid {
 
     fn automatic_scale(&self) -> u32 {
         let across = self.columns_and_rows().0 * (self.width + self.padding) + self.padding;
-        (128 / self.width.max(self.height)).min(960 / across).clamp(1, 16) as u32
+        (128 / self.width.max(self.height)).min(1080 / across).clamp(1, 16) as u32
     }
 
     fn background(&self) -> u8 {

@@ -1,6 +1,7 @@
 //! What a data set holds, and how near to it generated images come, as figures and tables.
 
 use super::grid::Grid;
+use super::number;
 use super::table::Table;
 use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
@@ -20,7 +21,8 @@ impl Dataset {
         let mut order = Seed(0).stream("show_batch").permutation(self.len());
         order.truncate((rows * NROW).max(1));
         let images = self.subset(&order)?.images(order.len())?;
-        Ok(images.grid(NROW)?.title(format!("{}: {} of {} pictures", self.name(), order.len(), self.len())))
+        let all = number::grouped(self.len() as u64);
+        Ok(images.grid(NROW)?.title(format!("{}: {} of {all} pictures", self.name(), order.len())))
     }
 
     /// How many pictures carry each tag, in label order.
@@ -30,13 +32,14 @@ impl Dataset {
     pub fn tags_table(&self) -> Result<Table> {
         let counts = self.tag_table();
         let rows = || counts.rows.iter();
+        let all = number::grouped(counts.pictures as u64);
         Table::builder()
             .text("tag", rows().map(|row| row.name.as_str()))
             .integers("pictures", rows().map(|row| row.count as u64))
             .numbers("share (%)", rows().map(|row| 100.0 * row.share))
             .digits("share (%)", 1)
             .caption(format!("Tags of {}", self.name()))
-            .note(format!("{} pictures; a picture can carry several tags", counts.pictures))
+            .note(format!("{all} pictures; a picture can carry several tags"))
             .build()
     }
 }
