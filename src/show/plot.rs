@@ -156,7 +156,7 @@ impl Plot {
         Plot { y_range: Some((low, high)), ..self }
     }
 
-    /// Size in CSS pixels, at least 240×170 for each panel. Default 720 wide and 270 per row of panels, more where the
+    /// Size in CSS pixels, at least 240×201 for each panel. Default 720 wide and 270 per row of panels, more where the
     /// legend needs it.
     pub fn size(self, width: u32, height: u32) -> Self {
         Plot { size: (width.min(8000), Some(height.min(8000))), ..self }
@@ -169,15 +169,10 @@ impl Plot {
         let titles = text::wrap(&self.title, TITLE, Weight::Bold, width - 16.0, 2);
         let head = if titles.is_empty() { 0.0 } else { titles.len() as f32 * (TITLE + 5.0) + 6.0 };
         let w = width / columns as f32;
-        let legend =
-            |panel: &Panel| chart::legend_height(&chart::entries(&panel.series, &panel.title), w - 2.0 * chart::MARGIN);
+        let needed = |panel: &Panel| chart::height(&chart::entries(&panel.series, &panel.title), w, PANEL_HEIGHT);
         let h = match self.size.1 {
-            Some(height) => ((height as f32 - head) / rows as f32).max(170.0),
-            None => {
-                let extra = self.panels.iter().map(legend).fold(0.0, f32::max) - 21.0;
-                // A legend gets 35 % of a panel at most.
-                PANEL_HEIGHT + extra.clamp(0.0, PANEL_HEIGHT * 0.5)
-            }
+            Some(height) => ((height as f32 - head) / rows as f32).max(chart::LEAST),
+            None => self.panels.iter().map(needed).fold(PANEL_HEIGHT, f32::max),
         };
         let height = head + rows as f32 * h;
         let mut scene = Scene::new(width, height);
