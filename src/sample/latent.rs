@@ -100,8 +100,8 @@ impl Path {
                     |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
                 let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
                 let angle = cosine.clamp(-1.0, 1.0).acos();
-                // A zero vector has no direction (NaN), and on one line every great circle is one.
-                if !(angle.sin() > 1e-6) {
+                // A zero vector has no direction, and on one line every great circle is one.
+                if angle.is_nan() || angle.sin() <= 1e-6 {
                     return Path::Linear.weights(a, b, t);
                 }
                 (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())

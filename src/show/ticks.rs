@@ -9,7 +9,7 @@ pub(crate) type Ticks = Vec<(f64, String)>;
 pub(crate) fn linear(low: f64, high: f64, most: usize) -> Ticks {
     let step = step((high - low) / most.max(1) as f64);
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
-    if !(step > 0.0) || !(last - first).is_finite() || last - first > 1000.0 {
+    if step.is_nan() || step <= 0.0 || !(last - first).is_finite() || last - first > 1000.0 {
         return Vec::new();
     }
     let largest = low.abs().max(high.abs());

@@ -351,7 +351,7 @@ impl MakeGirlsConfig {
         if size > 1024 {
             return Err(Error::invalid("size of the pictures", format!("{size} px"), "at most 1024 px", ""));
         }
-        if stages == 0 || size % (1 << stages.min(16)) != 0 {
+        if stages == 0 || !size.is_multiple_of(1 << stages.min(16)) {
             let found = format!("{stages} stages for {size} px");
             let expected = "one stage or more, each halving the side without remainder";
             return Err(Error::invalid("discriminator", found, expected, ""));
