@@ -6,3 +6,4 @@ pub mod faces;
 mod grey;
 mod grouping;
 mod pyramid;
+mod scan;
