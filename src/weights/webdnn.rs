@@ -59,13 +59,15 @@ impl CodeTable {
 pub struct Eightbit {
     path: PathBuf,
     numbers: Vec<f32>,
-    blocks: usize,
+    /// Byte offset and CRC-32C of each block.
+    blocks: Vec<(usize, u32)>,
+    bytes: usize,
     sha256: String,
 }
 
 impl std::fmt::Debug for Eightbit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Eightbit({} numbers in {} blocks, sha256 {})", self.numbers.len(), self.blocks, self.sha256)
+        write!(f, "Eightbit({} numbers in {} blocks, sha256 {})", self.numbers.len(), self.blocks(), self.sha256)
     }
 }
 
@@ -80,17 +82,18 @@ impl Eightbit {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::io("read the weights", path, e))?;
         let mut numbers = Vec::new();
-        let (mut blocks, mut at) = (0, 0);
+        let (mut blocks, mut at) = (Vec::new(), 0);
         while at < bytes.len() {
-            let block = Block { path, number: blocks, at };
-            at += block.decode(&bytes[at..], table, &mut numbers)?;
-            blocks += 1;
+            let block = Block { path, number: blocks.len(), at };
+            let length = block.decode(&bytes[at..], table, &mut numbers)?;
+            blocks.push((at, crc32c::crc32c(&bytes[at..at + length])));
+            at += length;
         }
-        if blocks == 0 {
+        if blocks.is_empty() {
             return Err(Error::file(path, "an empty file", "weights in WebDNN's eightbit format", ""));
         }
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Eightbit { path: path.to_path_buf(), numbers, blocks, sha256 })
+        Ok(Eightbit { path: path.to_path_buf(), numbers, blocks, bytes: at, sha256 })
     }
 
     /// All numbers in the order of the file.
@@ -100,7 +103,31 @@ impl Eightbit {
 
     /// How many blocks the file has.
     pub fn blocks(&self) -> usize {
-        self.blocks
+        self.blocks.len()
+    }
+
+    /// Length of the file in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Compares each block with the CRC-32C that it has in a file known to be whole. Of a block's header nothing but
+    /// this shows that the scale was altered.
+    ///
+    /// # Errors
+    /// Names the first block that differs and its byte offset.
+    pub fn verify(&self, checksums: &[u32]) -> Result<()> {
+        if self.blocks.len() != checksums.len() {
+            let expected = format!("{} blocks", checksums.len());
+            return Err(Error::file(&self.path, format!("{} blocks", self.blocks.len()), expected, ""));
+        }
+        for (number, (&(at, found), &wanted)) in self.blocks.iter().zip(checksums).enumerate() {
+            if found != wanted {
+                let block = Block { path: &self.path, number, at };
+                return Err(block.wrong(format!("checksum {found:08x}"), format!("{wanted:08x} as published")));
+            }
+        }
+        Ok(())
     }
 
     /// SHA-256 of the file, in hexadecimal.

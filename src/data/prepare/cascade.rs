@@ -186,7 +186,7 @@ impl<'a, 'input> Element<'a, 'input> {
 
     fn reals<const N: usize>(&self, what: &str) -> Result<[f32; N]> {
         let reals: [f64; N] = self.array(what)?;
-        match reals.iter().find(|real| !(real.abs() <= f64::from(f32::MAX))) {
+        match reals.iter().find(|real| !(**real as f32).is_finite()) {
             Some(real) => Err(self.wrong(format!("{real}"), format!("{what}, finite"))),
             None => Ok(reals.map(|real| real as f32)),
         }

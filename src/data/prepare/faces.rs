@@ -258,7 +258,7 @@ impl Table {
         };
         let mut reader = csv::Reader::from_path(&table.path).map_err(|e| other(e.to_string()))?;
         let header = reader.headers().map_err(|e| other(e.to_string()))?;
-        if header != &HEADER[..] {
+        if *header != HEADER[..] {
             return Err(other(format!("the columns {}", header.iter().collect::<Vec<_>>().join(", "))));
         }
         let rows: Vec<_> = reader.records().collect::<Result<_, _>>().map_err(|e| other(e.to_string()))?;

@@ -3,7 +3,7 @@
 pub mod cascade;
 pub mod detect;
 pub mod faces;
-mod grey;
+pub mod grey;
 mod grouping;
 mod pyramid;
 mod scan;

@@ -24,7 +24,7 @@ pub struct Tag {
     /// The tag as Illustration2Vec and Danbooru spell it, with spaces ("silver hair").
     pub name: String,
     /// Probability in [0, 1] with which [`TagSampler::Frequencies`] draws it; a weight inside an exclusive group.
-    #[serde(with = "exact")]
+    #[serde(default, with = "exact")]
     pub chance: Option<f64>,
     /// A number (release year) and not a switch: 0 and 1 are the ends of the usual range, values outside are allowed.
     pub continuous: bool,

@@ -3,7 +3,7 @@
 //! A file in WebDNN's encoding has tensors `dense`, `dense.bn`, `conv0` … without saying what they do: 16 residual
 //! blocks of two convolutions (0 to 31), the convolution after them (32), those of the upsampling (33 …) and the last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
@@ -19,6 +19,11 @@ use crate::{Error, Result};
 
 /// Says where published weights are from; goes into the metadata of the file that they are imported to.
 const LICENCE: &str = "CC BY-NC 2.0: non-commercial use with attribution to Yanghua Jin et al., make.girls.moe";
+
+/// Length of the published 128 px file. A file of just this length is meant to be it, so that it must be it.
+const AMARYLLIS_BYTES: usize = 3_882_085;
+/// The checksums of its blocks.
+const AMARYLLIS: &str = include_str!("amaryllis.crc32c");
 
 /// A published generator, ready to be written.
 #[derive(Clone, Debug)]
@@ -46,13 +51,16 @@ impl Published {
     pub fn open(weights: impl AsRef<Path>, map: impl AsRef<Path>, table: impl AsRef<Path>) -> Result<Published> {
         let table = CodeTable::open(table)?;
         let map = TensorMap::open(map)?;
-        let config = config(&map)?;
-        let names = names(&config)?;
-        agree(&map, &config, &names)?;
         let file = Eightbit::open(weights.as_ref(), &table)?;
+        if file.bytes() == AMARYLLIS_BYTES {
+            file.verify(&checksums(AMARYLLIS))?;
+        }
+        let config = config(&map)?;
+        let wanted = wanted(&config)?;
+        agree(&map, &config, &wanted)?;
         let mut stored = file.tensors(&map)?;
-        let rename = |(ours, theirs): (String, String)| Some((ours, stored.remove(&theirs)?));
-        let tensors = names.into_iter().filter_map(rename).collect();
+        let rename = |tensor: Wanted| Some((tensor.ours, stored.remove(&tensor.theirs)?));
+        let tensors = wanted.into_iter().filter_map(rename).collect();
         let name = weights.as_ref().file_name().unwrap_or_default().to_string_lossy();
         let attribution = Attribution {
             source: format!("make.girls.moe, WebDNN weights {name}"),
@@ -73,6 +81,11 @@ impl Published {
     }
 }
 
+fn checksums(text: &str) -> Vec<u32> {
+    let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_ascii_whitespace);
+    words.filter_map(|word| u32::from_str_radix(word, 16).ok()).collect()
+}
+
 /// The network whose input the map's dense layer has.
 fn config(map: &TensorMap) -> Result<MakeGirlsConfig> {
     let latent = MakeGirlsConfig::default().latent;
@@ -85,22 +98,27 @@ fn config(map: &TensorMap) -> Result<MakeGirlsConfig> {
     })
 }
 
-/// Our name of every tensor of the network, and its name in the map.
-fn names(config: &MakeGirlsConfig) -> Result<BTreeMap<String, String>> {
-    let named = |ours: String| {
-        let theirs = theirs(config, &ours);
-        theirs.map(|theirs| (ours.clone(), theirs)).ok_or_else(|| {
-            Error::invalid("published network", ours, "a tensor of the generator of Figure 7", "This is a defect.")
-        })
-    };
-    shapes(config)?.into_keys().map(named).collect()
+/// A tensor of the network.
+struct Wanted {
+    /// Our name of it.
+    ours: String,
+    /// Its name in the map.
+    theirs: String,
+    shape: Vec<usize>,
 }
 
-/// The shape of every tensor of the network.
-fn shapes(config: &MakeGirlsConfig) -> Result<BTreeMap<String, Vec<usize>>> {
+/// Every tensor of the network.
+fn wanted(config: &MakeGirlsConfig) -> Result<Vec<Wanted>> {
     let store = ParamStore::new(Seed(0), &Device::Cpu, DType::F32)?;
     Generator::new(config, &store.view(Training::Nothing).pp("g"))?;
-    Ok(store.tensors().into_iter().map(|(name, tensor)| (name, tensor.dims().to_vec())).collect())
+    let wanted = |(ours, tensor): (String, Tensor)| match theirs(config, &ours) {
+        Some(theirs) => Ok(Wanted { ours, theirs, shape: tensor.dims().to_vec() }),
+        None => {
+            let expected = "a tensor of the generator of Figure 7";
+            Err(Error::invalid("published network", ours, expected, "This is a defect of tachie."))
+        }
+    };
+    store.tensors().into_iter().map(wanted).collect()
 }
 
 /// `g.blocks.3.bn2.weight` → `conv7.bn.gamma`.
@@ -134,21 +152,18 @@ fn statistic(part: &str) -> Option<&'static str> {
 }
 
 /// Whether the map has the tensors of the network, and no others.
-fn agree(map: &TensorMap, config: &MakeGirlsConfig, names: &BTreeMap<String, String>) -> Result<()> {
-    let shapes = shapes(config)?;
+fn agree(map: &TensorMap, config: &MakeGirlsConfig, wanted: &[Wanted]) -> Result<()> {
     let stored: BTreeMap<&str, Vec<usize>> =
         map.entries().iter().map(|entry| (entry.name.as_str(), entry.torch_shape())).collect();
     let mut problems = Vec::new();
-    for (ours, theirs) in names {
+    for Wanted { theirs, shape, .. } in wanted {
         match stored.get(theirs.as_str()) {
             None => problems.push(format!("{theirs} is missing")),
-            Some(shape) if *shape != shapes[ours] => {
-                problems.push(format!("{theirs} has shape {shape:?} and not {:?}", shapes[ours]));
-            }
+            Some(found) if found != shape => problems.push(format!("{theirs} has shape {found:?} and not {shape:?}")),
             Some(_) => {}
         }
     }
-    let known: std::collections::BTreeSet<&str> = names.values().map(String::as_str).collect();
+    let known: BTreeSet<&str> = wanted.iter().map(|tensor| tensor.theirs.as_str()).collect();
     problems.extend(stored.keys().filter(|name| !known.contains(*name)).map(|name| format!("{name} is surplus")));
     if problems.is_empty() {
         return Ok(());
