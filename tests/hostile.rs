@@ -239,7 +239,7 @@ fn rows_that_lead_out_of_the_folder_or_nowhere_are_named() {
     ];
     let mut table =
         String::from("file,smile\na.png,1\n./a.png,1\n/a.png,0\nb.png,0\nsub/../b.png,1\nb.png,1\ncopy.png,\n");
-    rows.iter().for_each(|(file, _)| table += &format!("{},1\n", file.replace('/', "/")));
+    rows.iter().for_each(|(file, _)| table += &format!("{file},1\n"));
     fs::write(folder.path().join("tags.csv"), table).unwrap();
     let dataset = Dataset::open(folder.path()).unwrap();
     let report = dataset.report();
