@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod card;
 mod config;
 mod discriminator;
 mod file;
