@@ -5,7 +5,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`error`], [`rng`], [`device`] | one error type, named random streams, the processor |
+//! | [`error`], [`rng`], [`mod@device`] | one error type, named random streams, the processor |
 //! | [`ops`] | differentiable operations that candle lacks or gets wrong |
 //! | [`nn`] | parameters and layers on top of them |
 //! | [`losses`] | adversarial, penalty and attribute losses |

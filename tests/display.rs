@@ -181,7 +181,7 @@ struct Area {
 fn points(path: &str) -> Vec<(f32, f32)> {
     let spaced: String = path.chars().map(|c| if c.is_ascii_alphabetic() { ' ' } else { c }).collect();
     let numbers: Vec<f32> = spaced.split_whitespace().map(|n| n.parse().unwrap()).collect();
-    assert!(numbers.len() % 2 == 0, "{path}");
+    assert!(numbers.len().is_multiple_of(2), "{path}");
     numbers.chunks(2).map(|p| (p[0], p[1])).collect()
 }
 

@@ -28,8 +28,8 @@ fn a_run_from_the_command_line_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     out(here, &["data", "avatar-faces", "--count", "24", "--size", "64", "--seed", "1", "--out", "faces"]);
-    let manifest = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
-    let manifest = manifest.filter(|path| path.extension().is_some_and(|end| end == "toml")).next().unwrap();
+    let mut files = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
+    let manifest = files.find(|path| path.extension().is_some_and(|end| end == "toml")).unwrap();
     let manifest = manifest.to_str().unwrap();
     let train = |more: &[&'static str]| -> Vec<String> {
         let base = ["train", "make-girls", "--data", manifest, "--preset", "tiny", "--out", "run", "--batch", "4"];

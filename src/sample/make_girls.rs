@@ -85,7 +85,7 @@ impl MakeGirls {
     }
 
     /// As [`MakeGirls::generate`], but the network's own numbers: `[N, 3, H, W]`, planes in the order of
-    /// [`MakeGirlsConfig::planes`].
+    /// [`MakeGirlsConfig::planes`](crate::models::make_girls::MakeGirlsConfig::planes).
     ///
     /// # Errors
     /// As [`MakeGirls::generate`].

@@ -74,7 +74,7 @@ pub fn write(path: impl AsRef<Path>, tensors: &BTreeMap<String, Tensor>, about: 
     result.map_err(|source| Error::io("write the weights", path, source))
 }
 
-/// The bytes of a safetensors file, as [`write`] writes them.
+/// The bytes of a safetensors file, as [`write()`] writes them.
 ///
 /// # Errors
 /// When a tensor is neither f32 nor f64.

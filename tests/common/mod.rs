@@ -137,7 +137,7 @@ impl Gan for Toy {
             losses.add("extra", &(logits.mean_all()? * f64::INFINITY)?, 1.0)?;
         }
         if self.fault(step, Fault::Gradient) {
-            losses.add("extra", &(&logits - &logits)?.sqrt()?.mean_all()?, 1.0)?;
+            losses.add("extra", &logits.affine(0.0, 0.0)?.sqrt()?.mean_all()?, 1.0)?;
         }
         Ok(losses)
     }

@@ -1,6 +1,6 @@
 //! Pictures of one size behind one another, in memory or in one file.
 //!
-//! A folder of pictures is decoded into [`Packed`] memory; `tachie data pack` writes the same as a file, which is then
+//! A folder of pictures is decoded into packed memory; `tachie data pack` writes the same as a file, which is then
 //! mapped. Both show the same data set, with the same fingerprint.
 
 mod file;

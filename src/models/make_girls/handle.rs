@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const CHUNK: usize = 16;
 
 /// A make.girls.moe model: its configuration, its weights and their running average. Clones share the weights, and so
-/// does a [`Trainer`] started from it: the model sees what is trained.
+/// does a [`Trainer`](crate::train::trainer::Trainer) started from it: the model sees what is trained.
 #[derive(Clone)]
 pub struct MakeGirls {
     inner: Arc<Inner>,
