@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn the_card_names_what_matters() {
         assert_eq!([grouped(7), grouped(1234), grouped(4_385_283)], ["7", "1,234", "4,385,283"]);
-        let text = MakeGirls::tiny().build(&Device::Cpu).unwrap().card().unwrap().md();
+        let text = MakeGirls::tiny().build(&Device::Cpu).unwrap().card().unwrap().html();
         for part in ["[N, 3, 64, 64]", "34 attributes", "DRAGAN", "https://arxiv.org/abs/1708.05509"] {
             assert!(text.contains(part), "{text}");
         }
