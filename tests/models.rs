@@ -48,6 +48,13 @@ fn parameter_counts_are_the_published_ones() {
     }
 }
 
+#[test]
+fn the_readme_shows_the_catalogue() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let table = catalogue::markdown().unwrap();
+    assert!(readme.contains(table.trim()), "README.md, \"The models\", should be:\n{table}");
+}
+
 /// Also on pictures of the paper's size: shapes, gradients and nothing that is not finite.
 #[test]
 fn every_parameter_gets_a_finite_gradient_and_no_other() {

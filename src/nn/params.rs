@@ -68,6 +68,13 @@ impl Weights {
         Weights { weight: Init::Normal { mean: 0.0, std }, bias: Some(Init::Const(0.0)) }
     }
 
+    /// Weights from N(0, 2 / ((1 + slope²) · `fan_in`)), biases 0: signals keep their size through layers followed by
+    /// leaky ReLUs of this slope; slope 1 is a layer followed by nothing (He et al. 2015, arXiv:1502.01852, equations
+    /// 10 and 14; PyTorch's `kaiming_normal_`).
+    pub fn kaiming(fan_in: usize, slope: f64) -> Weights {
+        Weights::normal((2.0 / ((1.0 + slope * slope) * fan_in.max(1) as f64)).sqrt())
+    }
+
     /// PyTorch's default for a layer whose outputs have `fan_in` inputs each.
     pub fn fan_in(fan_in: usize) -> Weights {
         Weights { weight: Init::fan_in(fan_in), bias: Some(Init::fan_in(fan_in)) }

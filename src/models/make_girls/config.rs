@@ -105,6 +105,21 @@ pub struct DiscriminatorConfig {
     pub stages: Vec<StageConfig>,
     /// Slope of the leaky ReLU below 0. The paper does not say; 0.2 as in DCGAN.
     pub slope: f64,
+    /// What its weights start from.
+    #[serde(default)]
+    pub start: Start,
+}
+
+/// What the weights of a discriminator start from. Without normalisation it decides how large signals are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// N(0, 0.02) everywhere, as the paper says (section 3.3). With 24 channels instead of 512 signals die out: the
+    /// first hundreds of steps only make the weights larger.
+    #[default]
+    Fixed,
+    /// [`Weights::kaiming`](crate::nn::params::Weights::kaiming): signals keep their size in networks of any width.
+    Kaiming,
 }
 
 /// A strided convolution and the residual blocks after it.
@@ -134,7 +149,12 @@ impl DiscriminatorConfig {
     /// Stages given as (channels, kernel, blocks).
     pub fn of(stages: &[(usize, usize, usize)]) -> DiscriminatorConfig {
         let stage = |&(channels, kernel, blocks): &(usize, usize, usize)| StageConfig { channels, kernel, blocks };
-        DiscriminatorConfig { stages: stages.iter().map(stage).collect(), slope: 0.2 }
+        DiscriminatorConfig { stages: stages.iter().map(stage).collect(), slope: 0.2, start: Start::Fixed }
+    }
+
+    /// With weights that start from another rule.
+    pub fn start(self, start: Start) -> DiscriminatorConfig {
+        DiscriminatorConfig { start, ..self }
     }
 }
 
@@ -238,47 +258,6 @@ impl Default for ScheduleConfig {
 }
 
 impl MakeGirlsConfig {
-    /// The generator of the 256 px networks that the site added in November 2017: 36 labels, nearest upsampling,
-    /// 3×3 output kernel; 4,146,435 stored numbers. It is not in the paper; the discriminator is Figure 8's with one
-    /// more stage.
-    pub fn site_256() -> MakeGirlsConfig {
-        let mut discriminator = DiscriminatorConfig::figure();
-        discriminator.stages.push(StageConfig { channels: 1024, kernel: 3, blocks: 0 });
-        let generator =
-            SrResNetConfig { upsampling: Upsampling::Nearest, doublings: 4, output_kernel: 3, ..Default::default() };
-        MakeGirlsConfig {
-            tags: TagSet::make_girls_256(),
-            generator: GeneratorConfig::SrResNet(generator),
-            discriminator,
-            ..Default::default()
-        }
-    }
-
-    /// Networks for 64 px that learn on two CPU cores in minutes. The method is the paper's; what is smaller: fewer
-    /// channels and blocks, batches of 16, the penalty on every fourth step, higher learning rates with a shorter memory
-    /// (β₂ 0.99), and a weight of 12 on the adversarial terms, so that attributes are learned early.
-    pub fn tiny() -> MakeGirlsConfig {
-        let generator =
-            SrResNetConfig { channels: 24, blocks: 2, doublings: 2, output_kernel: 3, ..SrResNetConfig::default() };
-        let objective = ObjectiveConfig { lambda_adv: 12.0, lambda_gp: 0.125, gp_interval: 4, ..Default::default() };
-        let schedule = ScheduleConfig {
-            batch: 16,
-            generator_rate: 1e-3,
-            discriminator_rate: 5e-4,
-            beta2: 0.99,
-            constant_steps: 2_000,
-            decay_steps: 1_000.0,
-            steps: 4_000,
-            ema: 0.99,
-            ..Default::default()
-        };
-        MakeGirlsConfig { latent: 64, ..MakeGirlsConfig::default() }
-            .generator(generator)
-            .discriminator(DiscriminatorConfig::of(&[(24, 4, 0), (48, 4, 0), (96, 4, 1), (192, 3, 0)]))
-            .objective(objective)
-            .schedule(schedule)
-    }
-
     /// Side of the pictures in pixels.
     pub fn size(&self) -> usize {
         self.generator.size()

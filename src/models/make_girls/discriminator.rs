@@ -2,12 +2,12 @@
 
 use candle_core::Tensor;
 
-use super::config::{DiscriminatorConfig, MakeGirlsConfig};
+use super::config::{DiscriminatorConfig, MakeGirlsConfig, Start};
 use super::generator::weights;
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::critic::{Critic, Signal};
 use crate::nn::linear::Linear;
-use crate::nn::params::Scope;
+use crate::nn::params::{Scope, Weights};
 use crate::{Error, Result};
 
 /// What the discriminator says about pictures.
@@ -34,16 +34,17 @@ impl Discriminator {
     /// # Errors
     /// When the store holds a parameter with another shape.
     pub fn new(config: &MakeGirlsConfig, scope: &Scope) -> Result<Discriminator> {
-        let DiscriminatorConfig { stages, slope } = &config.discriminator;
+        let DiscriminatorConfig { stages, slope, start } = &config.discriminator;
         let (mut inputs, below) = (3, scope.pp("stages"));
         let mut built = Vec::with_capacity(stages.len());
         for (i, stage) in stages.iter().enumerate() {
             let scope = below.pp(i.to_string());
             let spec = ConvSpec::default().stride(2).padding(1);
-            let down = Conv2d::new(&scope.pp("down"), inputs, stage.channels, stage.kernel, spec, weights())?;
+            let first = start.weights(inputs * stage.kernel * stage.kernel, *slope);
+            let down = Conv2d::new(&scope.pp("down"), inputs, stage.channels, stage.kernel, spec, first)?;
             let scope = scope.pp("blocks");
             let blocks = (0..stage.blocks)
-                .map(|i| Block::new(&scope.pp(i.to_string()), stage.channels, *slope))
+                .map(|i| Block::new(&scope.pp(i.to_string()), stage.channels, &config.discriminator))
                 .collect::<Result<_>>()?;
             built.push(Stage { down, blocks, slope: *slope });
             inputs = stage.channels;
@@ -52,8 +53,8 @@ impl Discriminator {
         let features = inputs * side * side;
         Ok(Discriminator {
             stages: built,
-            adv: Linear::new(&scope.pp("adv"), features, 1, weights())?,
-            cls: Linear::new(&scope.pp("cls"), features, config.tags.len(), weights())?,
+            adv: Linear::new(&scope.pp("adv"), features, 1, start.weights(features, 1.0))?,
+            cls: Linear::new(&scope.pp("cls"), features, config.tags.len(), start.weights(features, 1.0))?,
             size: config.size(),
         })
     }
@@ -85,6 +86,15 @@ impl Discriminator {
             x = stage.forward(&x)?;
         }
         x.flatten()
+    }
+}
+
+impl Start {
+    fn weights(self, fan_in: usize, slope: f64) -> Weights {
+        match self {
+            Start::Fixed => weights(),
+            Start::Kaiming => Weights::kaiming(fan_in, slope),
+        }
     }
 }
 
@@ -120,9 +130,10 @@ struct Block {
 }
 
 impl Block {
-    fn new(scope: &Scope, channels: usize, slope: f64) -> Result<Block> {
-        let conv =
-            |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights());
+    fn new(scope: &Scope, channels: usize, config: &DiscriminatorConfig) -> Result<Block> {
+        let slope = config.slope;
+        let weights = config.start.weights(channels * 9, slope);
+        let conv = |name| Conv2d::new(&scope.pp(name), channels, channels, 3, ConvSpec::default().padding(1), weights);
         Ok(Block { conv1: conv("conv1")?, conv2: conv("conv2")?, slope })
     }
 

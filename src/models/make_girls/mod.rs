@@ -29,12 +29,13 @@ mod file;
 mod generator;
 mod handle;
 mod objective;
+mod presets;
 mod published;
 mod training;
 
 pub use config::{
     DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, Planes, ScheduleConfig, SrResNetConfig,
-    StageConfig, Upsampling,
+    StageConfig, Start, Upsampling,
 };
 pub use discriminator::{Discriminator, Verdict};
 pub use file::Attribution;
