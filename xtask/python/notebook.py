@@ -1,7 +1,8 @@
 """Executes notebooks through the Rust kernel, writes them and their pages, and fails loudly.
 
 The kernel answers "ok" to a cell that panicked or whose `?` returned an error; only stderr shows it. So any text on
-stderr fails the run, as does an error message, the kernel's death or a cell that exceeds its time.
+stderr fails the run, as does an error message, the kernel's death or a cell that exceeds its time. It also answers
+"ok" when it shows a picture's description instead of the picture, so a value shown as text alone fails too.
 A cell tagged `may-fail` is exempt.
 """
 
@@ -57,6 +58,14 @@ def shown(cell):
     for output in cell.get("outputs", []):
         kinds += sorted(output.data) if "data" in output else [output.get("name", output.output_type)]
     return ", ".join(dict.fromkeys(kinds))
+
+
+def plain(cell):
+    """What is wrong with a value that is shown as text alone: the kernel did not use the value's own display."""
+    for output in cell.get("outputs", []):
+        if set(output.get("data", {})) == {"text/plain"}:
+            return f"shown as text only: {output.data['text/plain']}"
+    return None
 
 
 class Run:
@@ -121,7 +130,7 @@ class Run:
         except CellTimeoutError:
             self.failure = f"cell {self.number + 1}: not finished after {self.client.timeout} s:\n{cell.source}"
             return
-        text = self.listener.complaint()
+        text = self.listener.complaint() or plain(cell)
         if not exempt:
             self.fail_on(text, cell.source)
 

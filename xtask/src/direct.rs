@@ -6,6 +6,7 @@
 //! Whatever else changes (a `:dep`, an option, a variable of the environment) makes the next cell go through cargo again.
 
 use crate::Result;
+use crate::errors;
 use crate::stage::write;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ impl Request {
         let mut rustc = Command::new(&args[0]);
         rustc.args(&args[1..]).env_clear().stdin(Stdio::null());
         rustc.envs(variables.filter_map(|(name, value)| Some((name, value.as_str()?))));
-        let status = rustc.status().map_err(|error| format!("cannot run {}: {error}", args[0]))?;
+        let status = errors::compile(&mut rustc)?;
         if status.success() {
             report(&args)?;
         }
@@ -82,9 +83,12 @@ impl Request {
     }
 }
 
-/// Runs as cargo's rustc: writes the call for a cell down, and becomes rustc.
+/// Runs as cargo's rustc: writes the call for a cell down, and compiles it as [`Request::repeat`] does; becomes rustc
+/// for everything else.
 pub fn recorder(args: &[String]) -> Result<()> {
     let program = args.first().ok_or("cargo calls this with rustc and its arguments")?;
+    let mut rustc = Command::new(program);
+    rustc.args(&args[1..]);
     let cell = args.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == CELL);
     if let (true, Ok(path), Ok(identity)) = (cell, std::env::var(RECORD), std::env::var(REQUEST)) {
         let mut environment = variables();
@@ -93,9 +97,8 @@ pub fn recorder(args: &[String]) -> Result<()> {
         }
         let record = json!({"identity": identity, "args": args, "environment": environment, "linked": linked(args)});
         write(Path::new(&path), &record.to_string())?;
+        std::process::exit(errors::compile(&mut rustc)?.code().unwrap_or(101));
     }
-    let mut rustc = Command::new(program);
-    rustc.args(&args[1..]);
     let error = std::os::unix::process::CommandExt::exec(&mut rustc);
     Err(format!("cannot run {program}: {error}"))
 }

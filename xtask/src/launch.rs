@@ -1,7 +1,7 @@
 //! Starts one notebook kernel: picks a folder for its cells and sets its environment.
 
 use crate::layout::{Layout, plain_cargo};
-use crate::stage::{capture, create_folder, remove_folder};
+use crate::stage::{capture, create_folder, remove_folder, write};
 use crate::{Result, front};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,10 @@ pub const PROGRAM: &str = "tachie-kernel";
 
 /// Kernels that may run side by side.
 const KERNELS: usize = 8;
+
+/// What every kernel runs first. evcxr learns that cells may use `?` from the first that fails to compile because of it,
+/// and what that cell shows it then shows as text; here it learns it from a cell that shows nothing.
+const PRELUDE: &str = "Ok::<(), String>(())?;\n";
 
 /// Becomes evcxr_jupyter for the connection file that Jupyter gives.
 pub fn kernel(args: &[String]) -> Result<()> {
@@ -24,6 +28,8 @@ pub fn kernel(args: &[String]) -> Result<()> {
     let layout = Layout { root: root.to_path_buf(), host: String::new() };
     let sysroot = PathBuf::from(capture(Command::new("rustc").args(["--print", "sysroot"]), "rustc")?);
     let cells = free_cells(&layout)?;
+    let settings = layout.jupyter().join("evcxr");
+    write(&settings.join("prelude.rs"), PRELUDE)?;
 
     let mut path = vec![programs.clone(), sysroot.join("bin")];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
@@ -42,7 +48,7 @@ pub fn kernel(args: &[String]) -> Result<()> {
         .env("PATH", std::env::join_paths(path).map_err(|error| format!("PATH: {error}"))?)
         .env("RUST_SRC_PATH", layout.tools().join("rust-src"))
         .env("EVCXR_TMPDIR", cells)
-        .env("EVCXR_CONFIG_DIR", layout.jupyter().join("evcxr"))
+        .env("EVCXR_CONFIG_DIR", settings)
         // evcxr rewrites a kernel that it finds installed in the home folder; this points it elsewhere.
         .env("JUPYTER_PATH", layout.jupyter().join("none"));
     let error = std::os::unix::process::CommandExt::exec(&mut evcxr);

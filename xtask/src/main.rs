@@ -1,10 +1,11 @@
 //! `cargo xtask`: sets the notebooks up, runs them, tests everything.
 //!
 //! The same program is also the notebook kernel's launcher, its `cargo` and its `rustup`
-//! ([`launch`], [`front`], [`direct`]): it then runs under one of those names.
+//! ([`launch`], [`front`], [`direct`], [`errors`]): it then runs under one of those names.
 
 mod bench_kernel;
 mod direct;
+mod errors;
 mod front;
 mod jupyter;
 mod kernel;
