@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::baselines::dcgan::Dcgan;
 use super::make_girls::{Adversaries, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
@@ -56,6 +56,12 @@ pub trait Recipe: Send + Sync {
     /// The same for the tags of this data set.
     fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe>;
 
+    /// Builds the networks of all players in this store.
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    fn fill(&self, params: &ParamStore) -> Result<()>;
+
     /// Freshly initialised networks.
     ///
     /// # Errors
@@ -91,6 +97,10 @@ impl Recipe for MakeGirlsConfig {
 
     fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe> {
         Arc::new(self.clone().tags(dataset.tags()))
+    }
+
+    fn fill(&self, params: &ParamStore) -> Result<()> {
+        Adversaries::new(self, &params.view(Training::All)).map(|_| ())
     }
 
     fn networks(&self, seed: Seed, device: &Device) -> Result<Networks> {
@@ -203,7 +213,8 @@ impl Preset {
     /// # Errors
     /// When there is no memory to build the networks.
     pub fn parameters(&self) -> Result<Vec<(Player, usize)>> {
-        let params = self.recipe.networks(Seed(0), &Device::Cpu)?.params;
+        let params = ParamStore::blank(&Device::Cpu, DType::F32)?;
+        self.recipe.fill(&params)?;
         let players = self.recipe.plan().order;
         Ok(players.iter().map(|turn| (turn.player, params.count(turn.player.prefix()))).collect())
     }

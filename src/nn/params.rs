@@ -124,7 +124,8 @@ pub struct ParamStore {
 }
 
 struct Inner {
-    seed: Seed,
+    /// `None`: everything starts from zero.
+    seed: Option<Seed>,
     device: Device,
     dtype: DType,
     entries: Mutex<BTreeMap<String, Entry>>,
@@ -143,6 +144,19 @@ impl ParamStore {
     /// # Errors
     /// When two copies of this library are loaded ([`guard::check`]); when `dtype` is neither f32 nor f64.
     pub fn new(seed: Seed, device: &Device, dtype: DType) -> Result<ParamStore> {
+        ParamStore::starting(Some(seed), device, dtype)
+    }
+
+    /// An empty store in which every parameter starts from zero: for networks that are only counted, or filled from a
+    /// file next. Drawing random numbers for the largest networks takes seconds.
+    ///
+    /// # Errors
+    /// As [`ParamStore::new`].
+    pub fn blank(device: &Device, dtype: DType) -> Result<ParamStore> {
+        ParamStore::starting(None, device, dtype)
+    }
+
+    fn starting(seed: Option<Seed>, device: &Device, dtype: DType) -> Result<ParamStore> {
         guard::check()?;
         if !matches!(dtype, DType::F32 | DType::F64) {
             return Err(Error::invalid("parameter store: dtype", format!("{dtype:?}"), "F32 or F64", ""));
@@ -270,7 +284,10 @@ impl ParamStore {
     }
 
     fn create(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
-        let mut stream = self.inner.seed.stream(&format!("init/{name}"));
+        let Some(seed) = self.inner.seed else {
+            return Ok(Var::zeros(shape, self.inner.dtype, &self.inner.device)?);
+        };
+        let mut stream = seed.stream(&format!("init/{name}"));
         let count: usize = shape.iter().product();
         let device = &self.inner.device;
         Ok(match self.inner.dtype {

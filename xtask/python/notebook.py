@@ -36,6 +36,10 @@ class Listener:
         self.client.start_channels(shell=False, iopub=True, stdin=False, hb=False, control=False)
         self.complaint(seconds=0.5)  # a subscription takes a moment to arrive
 
+    def close(self):
+        """Closes the sockets: left to the interpreter, they can keep it waiting at the kernel's end."""
+        self.client.stop_channels()
+
     def complaint(self, seconds=LATE_SECONDS):
         """The errors and the text on stderr since the last call, or None."""
         heard = []
@@ -110,16 +114,22 @@ class Run:
             with self.client.setup_kernel():
                 print(f"      kernel ready: {time.monotonic() - started:.2f} s")
                 self.listener = Listener(self.client.km)
-                for index, cell in enumerate(self.notebook.cells):
-                    if cell.cell_type != "code":
-                        continue
-                    self.cell(index, cell)
-                    if self.failure:
-                        return self.failure
-                self.fail_on(self.listener.complaint(seconds=1))
+                try:
+                    self.cells()
+                finally:
+                    self.listener.close()
         except (DeadKernelError, RuntimeError) as error:
             self.failure = self.failure or f"cell {self.number + 1} of {len(cells)}: the kernel died: {error}"
         return self.failure
+
+    def cells(self):
+        for index, cell in enumerate(self.notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            self.cell(index, cell)
+            if self.failure:
+                return
+        self.fail_on(self.listener.complaint(seconds=1))
 
     def cell(self, index, cell):
         exempt = "may-fail" in cell.metadata.get("tags", [])
