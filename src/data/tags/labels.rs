@@ -136,12 +136,13 @@ fn refuse_conflict(tags: &TagSet, named: &[bool], id: usize) -> Result<()> {
 }
 
 impl fmt::Display for Labels {
-    /// The tags that are not off, as [`TagSet::parse`] reads them.
+    /// The tags that are not off, as [`TagSet::parse`] reads them; values between off and on to two decimals, since
+    /// this is also the caption of a picture.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.tags.names().into_iter().zip(&self.values);
         let shown = names.filter(|(_, value)| **value != 0.0).map(|(name, value)| match *value {
             1.0 => name.to_string(),
-            value => format!("{name}={value}"),
+            value => format!("{name}={}", (value * 100.0).round() / 100.0),
         });
         f.write_str(&shown.collect::<Vec<_>>().join(", "))
     }
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(labels.on(), ["silver hair", "long hair", "smile", "blue eyes"]);
         assert_eq!(labels.values.iter().sum::<f32>(), 3.5);
         assert_eq!(set.parse(labels.to_string()).unwrap(), labels);
+        assert_eq!(set.parse("smile=0.85714287, hat=-0.5").unwrap().to_string(), "smile=0.86, hat=-0.5");
         assert_eq!(set.parse(" , ").unwrap(), set.labels());
     }
 
