@@ -201,3 +201,16 @@ fn numbers_that_make_no_network_are_refused() {
     refused(small().objective(ObjectiveConfig { lambda_gp: -1.0, ..ObjectiveConfig::default() }), "lambda_gp");
     refused(small().learning_rate(f64::NAN), "learning rate");
 }
+
+/// A run folder compares its configuration with the one asked for, so a number must come back bit for bit.
+#[test]
+fn a_configuration_survives_its_file() {
+    let mut stream = Seed(5).stream("configuration");
+    for _ in 0..500 {
+        let mut config = MakeGirlsConfig::tiny();
+        config.schedule.generator_rate = stream.uniform() * 1e-3;
+        config.objective.lambda_gp = stream.uniform() * 10.0;
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<MakeGirlsConfig>(&text).unwrap(), config, "{text}");
+    }
+}
