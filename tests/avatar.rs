@@ -296,3 +296,47 @@ fn a_written_folder_is_the_same_data_set() {
     assert!(faces.write_folder(0, folder.path().join("none")).is_err());
     assert!(!folder.path().join("none").exists());
 }
+
+#[test]
+fn the_year_is_a_label_that_the_style_follows() {
+    const N: usize = 200;
+    let (plain, faces) = (Avatar::faces().seed(seed(41)), Avatar::faces().seed(seed(41)).years());
+    let data = faces.clone().size(24).take(N).unwrap();
+    assert_eq!(data.tags(), &TagSet::make_girls().with_continuous("year").unwrap());
+    let years: Vec<f32> = (0..N).map(|i| data.labels(i).unwrap().get("year").unwrap()).collect();
+    let mean = years.iter().sum::<f32>() / N as f32;
+    assert!(years.iter().all(|year| (0.0..=1.0).contains(year)) && (mean - 0.5).abs() < 0.07, "{mean}, seed 41");
+    for i in 0..20 {
+        let face = faces.spec(i).unwrap();
+        assert_eq!(FaceSpec { year: None, ..face.clone() }, plain.spec(i).unwrap(), "face {i}");
+        let shown = |year, region| render_regions(&face.clone().of_year(year).unwrap(), 128).unwrap().share(region);
+        assert!(shown(1.0, Region::Iris) > 1.5 * shown(0.0, Region::Iris), "irises of face {i}, seed 41");
+        let [old, new] = [0.0, 1.0].map(|year| render(&face.clone().of_year(year).unwrap(), 64).unwrap());
+        assert!(changed(&old, &new).0 > 0.05, "face {i}, seed 41");
+    }
+    for year in [-0.1, 1.1, f32::NAN] {
+        assert!(plain.spec(0).unwrap().of_year(year).unwrap_err().to_string().contains("year"), "{year}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let read = Dataset::open(faces.size(24).write_folder(3, folder.path().join("faces")).unwrap()).unwrap();
+    assert_eq!((read.tags(), read.labels(2).unwrap().values), (data.tags(), data.labels(2).unwrap().values));
+}
+
+#[test]
+fn colours_are_read_back_in_every_year() {
+    const N: usize = 300;
+    let faces = Avatar::faces().size(64).seed(seed(78));
+    for year in [0.0, 0.5, 1.0] {
+        let right: Vec<[bool; 2]> = (0..N)
+            .into_par_iter()
+            .map(|i| {
+                let face = faces.spec(i).unwrap().of_year(year).unwrap();
+                let read = read_colours(&render(&face, 64).unwrap());
+                [read.hair == face.hair_index(), read.eyes == face.eye_index()]
+            })
+            .collect();
+        let found = [0, 1].map(|what| right.iter().filter(|r| r[what]).count() as f64 / N as f64);
+        println!("year {year}: hair and eyes {found:?}");
+        assert!(found.iter().all(|share| *share >= 0.93), "hair and eyes in year {year}: {found:?}, seed 78");
+    }
+}

@@ -43,6 +43,9 @@ struct AvatarFaces {
     /// How often each attribute occurs
     #[arg(long, value_enum, default_value = "uniform")]
     sampler: Sampler,
+    /// One more label, the year of release from 0 to 1, which the drawing style follows
+    #[arg(long)]
+    years: bool,
     /// New or empty folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -115,8 +118,10 @@ fn avatar_faces(args: &AvatarFaces) -> Result<()> {
         Sampler::Frequencies => TagSampler::Frequencies,
     };
     let faces = Avatar::faces().size(args.size).seed(Seed(args.seed)).sampler(sampler);
+    let faces = if args.years { faces.years() } else { faces };
     let manifest = faces.write_folder(args.count, &args.out)?;
-    println!("{}: {} faces of {size}x{size}, 34 tags", manifest.display(), args.count, size = args.size);
+    let (count, size, tags) = (args.count, args.size, faces.tags()?.len());
+    println!("{}: {count} faces of {size}x{size}, {tags} tags", manifest.display());
     Ok(())
 }
 

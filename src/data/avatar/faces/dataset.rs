@@ -6,7 +6,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::spec::FaceSpec;
-use super::{check_size, label, render};
+use super::{check_size, render};
 use crate::Result;
 use crate::data::dataset::{Dataset, Source};
 use crate::data::tags::{TagSampler, TagSet};
@@ -20,12 +20,14 @@ pub struct Faces {
     size: u32,
     seed: Seed,
     sampler: TagSampler,
+    #[serde(default)]
+    years: bool,
 }
 
 impl Default for Faces {
-    /// 64 pixels, seed 0, labels by the paper's rule.
+    /// 64 pixels, seed 0, labels by the paper's rule, no years.
     fn default() -> Self {
-        Faces { size: 64, seed: Seed(0), sampler: TagSampler::Uniform }
+        Faces { size: 64, seed: Seed(0), sampler: TagSampler::Uniform, years: false }
     }
 }
 
@@ -48,6 +50,22 @@ impl Faces {
         self
     }
 
+    /// With one more label, the continuous `year` of release in [0, 1], drawn uniformly, which the drawing style follows
+    /// ([`FaceSpec::of_year`]). Everything else about face `i` stays. For the make.girls.moe paper's Figure 15.
+    pub fn years(mut self) -> Self {
+        self.years = true;
+        self
+    }
+
+    /// The labels of these faces: the 34 of make.girls.moe, and the year when there are [`years`](Faces::years).
+    ///
+    /// # Errors
+    /// Never, as long as no label of the paper is called year.
+    pub fn tags(&self) -> Result<TagSet> {
+        let paper = TagSet::make_girls();
+        if self.years { paper.with_continuous("year") } else { Ok(paper) }
+    }
+
     /// The drawing parameters of face `i`.
     ///
     /// # Errors
@@ -55,7 +73,8 @@ impl Faces {
     pub fn spec(&self, i: usize) -> Result<FaceSpec> {
         let seed = self.seed.child(&format!("avatar/face/{i}"));
         let labels = self.sampler.sample(&TagSet::make_girls(), &mut seed.stream("face/labels"))?;
-        FaceSpec::sample(&labels, seed)
+        let face = FaceSpec::sample(&labels, seed)?;
+        if self.years { face.of_year(seed.stream("face/year").uniform() as f32) } else { Ok(face) }
     }
 
     /// Face `i` alone.
@@ -84,6 +103,7 @@ impl Faces {
         if n == 0 {
             return Err(Error::invalid("number of faces", "0", "at least 1", ""));
         }
+        let tags = self.tags()?;
         let each = 3 * self.size as usize * self.size as usize;
         let mut bytes = room(n, each)?;
         let labels = bytes
@@ -92,30 +112,24 @@ impl Faces {
             .map(|(i, place)| {
                 let face = self.spec(i)?;
                 place.copy_from_slice(render(&face, self.size)?.as_raw());
-                Ok(face.labels)
+                Ok(face.values())
             })
             .collect::<Result<Vec<_>>>()?;
         let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 avatar faces");
         hasher.update(&self.size.to_le_bytes());
-        hasher.update(&labels.iter().flatten().map(|&on| u8::from(on)).collect::<Vec<_>>());
+        hasher.update(&labels.iter().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
         hasher.update(&bytes);
         let fingerprint = hasher.finalize().to_hex().to_string();
-        Ok(Dataset::from_source(Drawn {
-            name: self.name(),
-            size: self.size,
-            tags: TagSet::make_girls(),
-            labels,
-            bytes,
-            fingerprint,
-        }))
+        Ok(Dataset::from_source(Drawn { name: self.name(), size: self.size, tags, labels, bytes, fingerprint }))
     }
 }
 
 impl fmt::Display for Faces {
     /// The call that makes them, without its end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Faces { size, seed, sampler } = self;
-        write!(f, "Avatar::faces().size({size}).seed(seed({})).sampler(TagSampler::{sampler:?})", seed.0)
+        let Faces { size, seed, sampler, years } = self;
+        let years = if *years { ".years()" } else { "" };
+        write!(f, "Avatar::faces().size({size}).seed(seed({})).sampler(TagSampler::{sampler:?}){years}", seed.0)
     }
 }
 
@@ -143,7 +157,7 @@ struct Drawn {
     name: String,
     size: u32,
     tags: TagSet,
-    labels: Vec<[bool; label::COUNT]>,
+    labels: Vec<Vec<f32>>,
     /// RGB, picture after picture.
     bytes: Vec<u8>,
     fingerprint: String,
@@ -167,7 +181,7 @@ impl Source for Drawn {
     }
 
     fn labels(&self, i: usize) -> Vec<f32> {
-        self.labels.get(i).map_or_else(Vec::new, label::values)
+        self.labels.get(i).cloned().unwrap_or_default()
     }
 
     fn name(&self) -> String {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
+use super::check_size;
 use super::dataset::Faces;
-use super::{check_size, label};
 use crate::Result;
 use crate::data::dataset::{Dataset, Source};
 use crate::data::import::About;
@@ -29,7 +29,7 @@ impl Faces {
             licence: "MIT OR Apache-2.0".into(),
             source: format!("drawn by tachie {}: {self}.take({n})", env!("CARGO_PKG_VERSION")),
         };
-        let drawing = Drawing { faces: self.clone(), tags: TagSet::make_girls(), count: n };
+        let drawing = Drawing { faces: self.clone(), tags: self.tags()?, count: n };
         Dataset::from_source(drawing).write_folder(folder, &about)
     }
 }
@@ -56,7 +56,7 @@ impl Source for Drawing {
 
     fn labels(&self, i: usize) -> Vec<f32> {
         // A data set refuses labels of the wrong length, so that no face goes without its labels.
-        self.faces.spec(i).map_or_else(|_| Vec::new(), |face| label::values(&face.labels))
+        self.faces.spec(i).map_or_else(|_| Vec::new(), |face| face.values())
     }
 
     fn name(&self) -> String {

@@ -40,11 +40,6 @@ pub(super) fn name(label: usize) -> &'static str {
     MAKE_GIRLS_TAGS.get(label).map_or("unknown", |tag| tag.name)
 }
 
-/// 1 for every label that is on, 0 for the others.
-pub(super) fn values(labels: &[bool; COUNT]) -> Vec<f32> {
-    labels.iter().map(|&on| if on { 1.0 } else { 0.0 }).collect()
-}
-
 /// On or off for every label.
 pub(super) fn switches(labels: &Labels) -> Result<[bool; COUNT]> {
     let names = labels.tags().names();

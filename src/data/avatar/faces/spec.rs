@@ -43,6 +43,9 @@ pub struct FaceSpec {
     pub line: f32,
     /// True when the light comes from the left of the picture.
     pub light_left: bool,
+    /// Year of release that the drawing style is of, 0 (old) to 1 (new); none for the style of no year.
+    #[serde(default)]
+    pub year: Option<f32>,
 }
 
 impl FaceSpec {
@@ -81,7 +84,25 @@ impl FaceSpec {
             background: Background::sample(&mut stream("face/background")),
             line,
             light_left,
+            year: None,
         }
+    }
+
+    /// The same face in the drawing style of a year, 0 (old) to 1 (new): outlines, eyes and chin change with it,
+    /// labels and colours do not. For the continuous label of the make.girls.moe paper's Figure 15.
+    ///
+    /// # Errors
+    /// When the year is not in [0, 1].
+    pub fn of_year(self, year: f32) -> Result<Self> {
+        match (0.0..=1.0).contains(&year) {
+            true => Ok(FaceSpec { year: Some(year), ..self }),
+            false => Err(Error::invalid("year of a drawn face", year.to_string(), "a number in [0, 1]", "")),
+        }
+    }
+
+    /// The values of the labels, and of the year where there is one: a row of the tag table.
+    pub(super) fn values(&self) -> Vec<f32> {
+        self.labels.iter().map(|&on| f32::from(u8::from(on))).chain(self.year).collect()
     }
 
     /// The same face with one label changed. Switching a hair or eye colour on switches the other colours off.

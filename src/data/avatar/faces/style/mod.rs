@@ -1,6 +1,7 @@
 //! The parts of a [`FaceSpec`](super::FaceSpec) and the distributions they are drawn from.
 
 mod attire;
+mod year;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::data::avatar::palette::Colour;
 use crate::rng::Stream;
 
 pub use attire::{Clothes, Frame, Hat, Outfit, Wear};
+pub(super) use year::in_its_year;
 
 fn between(stream: &mut Stream, low: f64, high: f64) -> f32 {
     stream.range(low, high) as f32
