@@ -1,6 +1,7 @@
 //! Measurements. Each says what it measures and over how many samples.
 
 pub mod colour;
+pub mod frechet;
 pub mod neighbours;
 mod pca;
 pub mod tsne;
