@@ -6,11 +6,14 @@
 //! round; printed are the medians over rounds of wall and processor time (summed over threads; on a busy machine only
 //! that says much), and of the ratios of neighbours. Without arguments the pictures and the cascade are made up.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use common::processor_seconds;
 use image::GrayImage;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::detect::DetectOptions;
@@ -20,16 +23,6 @@ use tachie::{Error, Result};
 
 const ROUNDS: usize = 7;
 const RUNS: usize = 5;
-
-/// Processor time of all threads so far, in milliseconds (Linux).
-fn processor_time() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let nanoseconds = tasks.filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanoseconds.sum::<f64>() / 1e6
-}
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -103,14 +96,14 @@ impl OpenCv {
 }
 
 fn ours(cascade: &Cascade, picture: &GrayImage, detect: &DetectOptions) -> Result<Time> {
-    let before = processor_time();
+    let before = processor_seconds();
     let mut walls = Vec::new();
     for _ in 0..RUNS {
         let start = Instant::now();
         cascade.detect_grey(picture, detect)?;
         walls.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    Ok(Time { wall: median(walls), processor: (processor_time() - before) / RUNS as f64 })
+    Ok(Time { wall: median(walls), processor: (processor_seconds() - before) * 1e3 / RUNS as f64 })
 }
 
 fn main() -> Result<()> {

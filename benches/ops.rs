@@ -4,8 +4,11 @@
 //! Printed are milliseconds of processor time, summed over threads, of the best of several rounds: on a busy machine
 //! wall time says little. With `RAYON_NUM_THREADS=1` the two are the same on an idle one.
 
+mod common;
+
 use std::time::{Duration, Instant};
 
+use common::processor_seconds;
 use tachie::Result;
 use tachie::candle_core::{Device, Tensor, Var};
 use tachie::nn::conv::ConvSpec;
@@ -18,16 +21,6 @@ use tachie::rng::seed;
 
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// Processor time of all threads so far, in milliseconds (Linux).
-fn processor_time() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let nanoseconds = tasks.filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanoseconds.sum::<f64>() / 1e6
-}
-
 fn variable(name: &str, shape: &[usize]) -> Result<Var> {
     Ok(Var::from_tensor(&seed(1).stream(name).normal_tensor(shape, &Device::Cpu)?)?)
 }
@@ -36,9 +29,9 @@ fn best(f: impl Fn() -> Result<()>) -> Result<f64> {
     f()?;
     let (start, mut best) = (Instant::now(), f64::INFINITY);
     while start.elapsed() < BUDGET {
-        let before = processor_time();
+        let before = processor_seconds();
         f()?;
-        best = best.min(processor_time() - before);
+        best = best.min((processor_seconds() - before) * 1e3);
     }
     Ok(best)
 }

@@ -4,12 +4,18 @@
 //! `cargo xtask prove make-girls [--seconds 600] [--seed 0]` prints the numbers beside the wanted ones and writes
 //! `target/proofs/make-girls/numbers.json` with the pictures.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use common::processor_seconds;
 use serde::Serialize;
+use tachie::Result;
 use tachie::data::avatar::Avatar;
 use tachie::data::dataset::Dataset;
 use tachie::data::tags::Labels;
@@ -18,7 +24,6 @@ use tachie::models::make_girls::MakeGirls;
 use tachie::rng::Seed;
 use tachie::sample::{Latent, Path as Way};
 use tachie::train::trainer::Options;
-use tachie::{Error, Result};
 
 /// Pictures that the accuracy is measured on.
 const JUDGED: usize = 500;
@@ -63,31 +68,20 @@ struct Numbers {
 }
 
 fn main() -> ExitCode {
-    match prove(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(2),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    report::exit(prove(&Args::parse()))
 }
 
 fn prove(args: &Args) -> Result<bool> {
-    let run = args.out.join("run");
-    if run.exists() {
-        std::fs::remove_dir_all(&run).map_err(|source| Error::io("remove the old run", &run, source))?;
-    }
-    std::fs::create_dir_all(&args.out).map_err(|source| Error::io("create the folder", &args.out, source))?;
+    report::folder(&args.out)?;
     let all = Avatar::faces().size(64).seed(Seed(args.seed)).take(args.faces + JUDGED)?;
     let faces = all.take(args.faces);
     let unseen = all.subset(&(args.faces..args.faces + JUDGED).collect::<Vec<_>>())?;
 
     let model = MakeGirls::tiny().build_with(&tachie::device()?, Seed(args.seed))?;
-    let mut trainer = model.train_with(&faces, &run, Options::default().seed(Seed(args.seed)))?;
-    let (clock, cpu) = (Instant::now(), cpu_seconds());
+    let mut trainer = model.train_with(&faces, args.out.join("run"), Options::default().seed(Seed(args.seed)))?;
+    let (clock, cpu) = (Instant::now(), processor_seconds());
     trainer.seconds(args.seconds)?;
-    let (seconds, cpu_seconds) = (clock.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let (seconds, cpu_seconds) = (clock.elapsed().as_secs_f64(), processor_seconds() - cpu);
 
     let asked = labels(&unseen)?;
     let made = model.ema().sample_many(&asked, Seed(args.seed).child("judged"))?;
@@ -115,7 +109,7 @@ fn prove(args: &Args) -> Result<bool> {
         wanted: WANTED,
         passed: accuracy.hair() >= WANTED && accuracy.eyes() >= WANTED,
     };
-    report(&numbers, &args.out)?;
+    print(&numbers, &args.out)?;
     Ok(numbers.passed)
 }
 
@@ -142,15 +136,12 @@ fn pictures(model: &MakeGirls, unseen: &Dataset, out: &Path) -> Result<()> {
 /// One noise, long hair and a smile, with this colour of hair or eyes.
 fn fixed(model: &MakeGirls, colour: &str) -> Result<Latent> {
     let rest = if colour.ends_with("hair") { "blue eyes" } else { "brown hair" };
-    let labels = model.config().tags.parse(format!("{colour}, {rest}, long hair, smile"))?;
+    let labels = model.tags(format!("{colour}, {rest}, long hair, smile"))?;
     Ok(Latent::new(&model.noise(Seed(2)), &labels))
 }
 
-fn report(numbers: &Numbers, out: &Path) -> Result<()> {
-    let path = out.join("numbers.json");
-    let text = serde_json::to_string_pretty(numbers)
-        .map_err(|error| Error::invalid("numbers", error.to_string(), "numbers that JSON can hold", ""))?;
-    std::fs::write(&path, text + "\n").map_err(|source| Error::io("write the numbers", &path, source))?;
+fn print(numbers: &Numbers, out: &Path) -> Result<()> {
+    report::write(numbers, out)?;
     let percent = |share: f64| format!("{:5.1} %", 100.0 * share);
     let wanted = percent(numbers.wanted);
     println!("make-girls tiny on Avatar::faces().size(64), seed {}", numbers.seed);
@@ -165,15 +156,6 @@ fn report(numbers: &Numbers, out: &Path) -> Result<()> {
         percent(numbers.eye_accuracy_of_drawn_faces)
     );
     println!("  judged               {} generated pictures, running average of the weights", numbers.judged);
-    println!("  {}; pictures in {}", if numbers.passed { "passed" } else { "NOT passed" }, out.display());
+    println!("  {}; pictures in {}", report::verdict(numbers.passed), out.display());
     Ok(())
-}
-
-/// Processor time of this process so far, in seconds, from /proc (0 where there is none).
-fn cpu_seconds() -> f64 {
-    let Ok(text) = std::fs::read_to_string("/proc/self/stat") else { return 0.0 };
-    // Fields 14 and 15, counted behind the parenthesised name, in ticks of 1/100 s on every Linux.
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
 }

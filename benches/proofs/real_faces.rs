@@ -4,6 +4,8 @@
 //! `cargo xtask prove real-faces` needs the data beside the clone (`../shared/real`, or `--real DIR`), and writes
 //! `target/proofs/real-faces/numbers.json` with the pictures.
 
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -53,21 +55,11 @@ struct Numbers {
 }
 
 fn main() -> ExitCode {
-    match prove(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(2),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    report::exit(prove(&Args::parse()))
 }
 
 fn prove(args: &Args) -> Result<bool> {
-    if args.out.exists() {
-        std::fs::remove_dir_all(&args.out).map_err(|source| Error::io("remove the old results", &args.out, source))?;
-    }
-    std::fs::create_dir_all(&args.out).map_err(|source| Error::io("create the folder", &args.out, source))?;
+    report::folder(&args.out)?;
     let moe = args.real.join("moe");
     let weights = args.out.join("model.safetensors");
     let map = moe.join("moe_amaryllis_map.csv");
@@ -106,7 +98,7 @@ fn prove(args: &Args) -> Result<bool> {
         steps_wanted: STEPS,
         passed: difference <= PARITY && enough && trainer.steps_done() == STEPS,
     };
-    report(&numbers, &args.out)?;
+    print(&numbers, &args.out)?;
     Ok(numbers.passed)
 }
 
@@ -141,18 +133,15 @@ fn faces_found(cascade: &Cascade, drawn: &Drawn) -> Result<usize> {
     Ok(found)
 }
 
-fn report(numbers: &Numbers, out: &Path) -> Result<()> {
-    let path = out.join("numbers.json");
-    let text = serde_json::to_string_pretty(numbers)
-        .map_err(|error| Error::invalid("numbers", error.to_string(), "numbers that JSON can hold", ""))?;
-    std::fs::write(&path, text + "\n").map_err(|source| Error::io("write the numbers", &path, source))?;
+fn print(numbers: &Numbers, out: &Path) -> Result<()> {
+    report::write(numbers, out)?;
     println!("the published make.girls.moe generator");
     println!("  parity       largest difference {:.2e}, at most {PARITY:.0e} wanted", numbers.parity_max_difference);
     println!("  cascade      {} of {} faces found, at least {:.0} % wanted", numbers.faces_found, FACES, 100.0 * FOUND);
     println!("  tiny         trained {} steps on them, {STEPS} wanted", numbers.steps);
     println!(
         "  {}; compare {} with moe/sample.png",
-        if numbers.passed { "passed" } else { "NOT passed" },
+        report::verdict(numbers.passed),
         out.join("samples.png").display()
     );
     Ok(())
