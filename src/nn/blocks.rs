@@ -7,8 +7,9 @@ use crate::ops::activation::relu;
 
 use super::conv::{Conv2d, ConvSpec};
 use super::critic::Signal;
+use super::init::Weights;
 use super::norm::{BatchNorm, Mode, NormSpec};
-use super::params::{Scope, Weights};
+use super::params::Scope;
 
 /// The block of the SRResNet generator (Ledig et al. 2017, figure 4; Jin et al. 2017, figure 7): 3×3 convolution, batch
 /// norm, ReLU, 3×3 convolution, batch norm, plus the input; nothing after the sum. Parameters: `conv1`, `bn1`, `conv2`,

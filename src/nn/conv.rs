@@ -5,7 +5,8 @@ use candle_core::Tensor;
 use crate::Result;
 use crate::ops::{Pair, conv};
 
-use super::params::{Scope, Weights};
+use super::init::Weights;
+use super::params::Scope;
 
 pub use crate::ops::conv::ConvSpec;
 

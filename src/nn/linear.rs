@@ -4,7 +4,8 @@ use candle_core::Tensor;
 
 use crate::{Error, Result};
 
-use super::params::{Scope, Weights};
+use super::init::Weights;
+use super::params::Scope;
 
 /// y = x Wᵀ + b (PyTorch `nn.Linear`). Parameters: `weight` `[out, in]` and `bias` `[out]`.
 #[derive(Clone, Debug)]

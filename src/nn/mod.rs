@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod conv;
 pub mod critic;
 pub mod guard;
+pub mod init;
 pub mod linear;
 pub mod norm;
 pub mod params;

@@ -5,7 +5,8 @@ use candle_core::{Tensor, Var};
 use crate::ops::{channel, norm};
 use crate::{Error, Result};
 
-use super::params::{Init, Scope};
+use super::init::Init;
+use super::params::Scope;
 
 /// Whether a batch norm uses the batch's statistics (and updates the running ones) or the running ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,8 @@ fn copy(to: &Tensor, from: &Tensor) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::params::{Init, Training};
+    use crate::nn::init::Init;
+    use crate::nn::params::Training;
     use crate::rng::Seed;
     use candle_core::{DType, Device};
 

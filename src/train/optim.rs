@@ -127,7 +127,8 @@ impl Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::params::{Init, Training};
+    use crate::nn::init::Init;
+    use crate::nn::params::Training;
     use crate::rng::Seed;
 
     fn store() -> ParamStore {

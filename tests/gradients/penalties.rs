@@ -6,9 +6,10 @@ use tachie::candle_core::{DType, Tensor};
 use tachie::losses::penalty::{Penalty, dragan, gradient_penalty, r1, wgan_gp};
 use tachie::nn::conv::{Conv2d, ConvSpec, ConvTranspose2d};
 use tachie::nn::critic::{Critic, Signal};
+use tachie::nn::init::{Init, Weights};
 use tachie::nn::linear::Linear;
 use tachie::nn::norm::{BatchNorm, InstanceNorm, NormSpec};
-use tachie::nn::params::{Init, ParamStore, Scope, Training, Weights};
+use tachie::nn::params::{ParamStore, Scope, Training};
 use tachie::rng::seed;
 
 use crate::differences::{difference, numbers};

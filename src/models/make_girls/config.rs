@@ -118,7 +118,7 @@ pub enum Start {
     /// first hundreds of steps only make the weights larger.
     #[default]
     Fixed,
-    /// [`Weights::kaiming`](crate::nn::params::Weights::kaiming): signals keep their size in networks of any width.
+    /// [`Weights::kaiming`](crate::nn::init::Weights::kaiming): signals keep their size in networks of any width.
     Kaiming,
 }
 

@@ -6,8 +6,9 @@ use super::config::{DiscriminatorConfig, MakeGirlsConfig, Start};
 use super::generator::weights;
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::critic::{Critic, Signal};
+use crate::nn::init::Weights;
 use crate::nn::linear::Linear;
-use crate::nn::params::{Scope, Weights};
+use crate::nn::params::Scope;
 use crate::{Error, Result};
 
 /// What the discriminator says about pictures.
@@ -17,6 +18,21 @@ pub struct Verdict {
     pub logit: Tensor,
     /// Logits of the attributes, `[N, L]`.
     pub attributes: Tensor,
+}
+
+impl Verdict {
+    /// What it says about the first `at` pictures, and about the others.
+    ///
+    /// # Errors
+    /// When there are fewer pictures.
+    pub fn split(&self, at: usize) -> Result<(Verdict, Verdict)> {
+        let rest = self.logit.dim(0)?.saturating_sub(at);
+        let part = |start, count| -> Result<Verdict> {
+            let (logit, attributes) = (self.logit.narrow(0, start, count)?, self.attributes.narrow(0, start, count)?);
+            Ok(Verdict { logit, attributes })
+        };
+        Ok((part(0, at)?, part(at, rest)?))
+    }
 }
 
 /// From a picture to a logit and the logits of its attributes.
