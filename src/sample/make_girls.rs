@@ -14,6 +14,14 @@ use crate::{Error, Result};
 const CHUNK: usize = 16;
 
 impl MakeGirls {
+    /// Attributes by name in this model's vocabulary: `model.tags("silver hair, smile, blue eyes")?`.
+    ///
+    /// # Errors
+    /// As [`TagSet::parse`](crate::data::tags::TagSet::parse).
+    pub fn tags(&self, text: impl AsRef<str>) -> Result<Labels> {
+        self.config().tags.parse(text)
+    }
+
     /// Random noise for one picture, as long as z.
     pub fn noise(&self, seed: Seed) -> Noise {
         Noise::new(self.config().latent, seed)
@@ -117,7 +125,7 @@ impl MakeGirls {
         if labels.tags().names() == tags.names() {
             return tags.labels_from(labels.values.clone());
         }
-        let hint = "Make them with `model.config().tags.parse(..)`.";
+        let hint = "Make them with `model.tags(..)`.";
         Err(Error::invalid("labels", format!("{:?}", labels.tags()), format!("{tags:?}"), hint))
     }
 

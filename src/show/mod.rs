@@ -5,7 +5,7 @@ mod chart;
 mod data;
 pub mod embed;
 pub mod grid;
-mod number;
+pub(crate) mod number;
 pub mod plot;
 mod render;
 mod sample;

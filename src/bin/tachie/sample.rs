@@ -66,7 +66,7 @@ fn draw(args: &Faces) -> Result<()> {
     let model = MakeGirls::open(&args.weights, &tachie::device()?)?;
     let latents = match (&args.latents, &args.tags) {
         (Some(path), _) => explicit(&model, path)?,
-        (None, Some(text)) => model.latents(&vec![model.config().tags.parse(text)?; args.count], Seed(args.seed))?,
+        (None, Some(text)) => model.latents(&vec![model.tags(text)?; args.count], Seed(args.seed))?,
         (None, None) => model.random_latents(args.count, Seed(args.seed))?,
     };
     if let Some(path) = &args.raw {

@@ -2,14 +2,13 @@
 
 use super::config::GeneratorConfig;
 use super::handle::MakeGirls;
+use super::objective::Adversaries;
 use crate::Result;
+use crate::models::catalogue;
 use crate::show::bundle::{Bundle, Show, displayable};
+use crate::show::number::grouped;
 use crate::show::table::Table;
-use crate::train::gan::Player;
-
-/// The paper, as the card names it.
-const PAPER: &str = "Jin et al. 2017, Towards the Automatic Anime Characters Creation with Generative Adversarial Networks, \
-    https://arxiv.org/abs/1708.05509";
+use crate::train::gan::{Gan, Player};
 
 impl MakeGirls {
     /// The model card: what goes in and out, parameters per player, losses and schedule, the paper.
@@ -21,8 +20,9 @@ impl MakeGirls {
         let size = config.size();
         let count = |wanted: Player| {
             let counts = self.parameters();
-            counts.iter().filter(|(player, _)| *player == wanted).map(|(_, count)| *count).sum::<usize>()
+            counts.iter().filter(|(player, _)| *player == wanted).map(|(_, count)| *count as u64).sum::<u64>()
         };
+        let entry = catalogue::find(Adversaries::NAME)?;
         let (objective, schedule) = (&config.objective, &config.schedule);
         let architecture = match &config.generator {
             GeneratorConfig::SrResNet(g) => format!("SRResNet, {} blocks of {} channels", g.blocks, g.channels),
@@ -48,24 +48,17 @@ impl MakeGirls {
                 "schedule",
                 format!(
                     "{} steps of {} pictures, Adam {} (generator) and {} (discriminator)",
-                    grouped(schedule.steps as usize),
+                    grouped(schedule.steps),
                     schedule.batch,
                     schedule.generator_rate,
                     schedule.discriminator_rate
                 ),
             ),
-            ("paper", PAPER.to_string()),
+            ("paper", format!("{} ({}), {}", entry.paper, entry.year, entry.link)),
         ];
         let (names, values): (Vec<&str>, Vec<String>) = rows.into_iter().unzip();
         Table::builder().text("make.girls.moe", names).text("this model", values).build()
     }
-}
-
-/// Thousands apart.
-fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|part| str::from_utf8(part).ok()).collect();
-    parts.join(",")
 }
 
 impl Show for MakeGirls {
@@ -83,7 +76,6 @@ mod tests {
 
     #[test]
     fn the_card_names_what_matters() {
-        assert_eq!([grouped(7), grouped(1234), grouped(4_385_283)], ["7", "1,234", "4,385,283"]);
         let text = MakeGirls::tiny().build(&Device::Cpu).unwrap().card().unwrap().html();
         for part in ["[N, 3, 64, 64]", "34 attributes", "DRAGAN", "https://arxiv.org/abs/1708.05509"] {
             assert!(text.contains(part), "{text}");

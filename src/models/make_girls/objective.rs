@@ -71,17 +71,15 @@ impl Adversaries {
         let objective = &self.config.objective;
         let shown = self.config.planes.swap(&batch.images)?;
         let labels = self.real_labels(batch)?;
-        let n = batch.len();
         // One pass over both halves: nothing in the discriminator mixes pictures.
         let verdict = self.discriminator.forward(&Tensor::cat(&[&shown, &made.detach()], 0)?)?;
-        let half =
-            |x: &Tensor, i: usize| Ok::<_, Error>(x.narrow(0, i * n, if i == 0 { n } else { x.dims()[0] - n })?);
+        let (of_shown, of_made) = verdict.split(batch.len())?;
         let mut losses = Losses::new();
-        losses.add("adv_real", &real(&half(&verdict.logit, 0)?)?, objective.lambda_adv)?;
-        losses.add("adv_fake", &fake(&half(&verdict.logit, 1)?)?, objective.lambda_adv)?;
-        losses.add("cls_real", &attributes(&half(&verdict.attributes, 0)?, labels, objective.labels)?, 1.0)?;
-        let fakes = attributes(&half(&verdict.attributes, 1)?, asked, objective.labels)?;
-        losses.add("cls_fake", &fakes, if objective.classify_fakes { 1.0 } else { 0.0 })?;
+        losses.add("adv_real", &real(&of_shown.logit)?, objective.lambda_adv)?;
+        losses.add("adv_fake", &fake(&of_made.logit)?, objective.lambda_adv)?;
+        losses.add("cls_real", &attributes(&of_shown.attributes, labels, objective.labels)?, 1.0)?;
+        let cls_fake = attributes(&of_made.attributes, asked, objective.labels)?;
+        losses.add("cls_fake", &cls_fake, if objective.classify_fakes { 1.0 } else { 0.0 })?;
         if objective.lambda_gp > 0.0 && step.number.is_multiple_of(objective.gp_interval) {
             let penalty = dragan(&self.discriminator, &shown, &mut step.stream("dragan"))?;
             losses.add("gp", &penalty, objective.lambda_gp * objective.gp_interval as f64)?;
