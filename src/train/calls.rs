@@ -132,8 +132,8 @@ impl Trainer {
     }
 
     fn work(&mut self, goal: Goal) -> Result<Ended> {
-        let mut pace = Pace::new(self.steps, self.images);
         let (first, before) = (self.steps, self.seconds);
+        let mut pace = Pace::new(first, self.images, Duration::try_from_secs_f64(before).unwrap_or_default());
         let (goal, shortened) = shorten(goal, self.steps);
         if self.steps == 0 {
             self.say("note: early pictures look alike and blurred for thousands of steps, which is usual; a published training on faces looked collapsed until step 4,100 and had faces at 6,000");

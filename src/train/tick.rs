@@ -66,14 +66,16 @@ impl Goal {
 #[derive(Debug)]
 pub(super) struct Pace {
     start: Instant,
+    /// How long the run had been training before.
+    before: Duration,
     first_step: u64,
     first_images: u64,
     last_line: Option<(Instant, u64)>,
 }
 
 impl Pace {
-    pub(super) fn new(step: u64, images: u64) -> Pace {
-        Pace { start: Instant::now(), first_step: step, first_images: images, last_line: None }
+    pub(super) fn new(step: u64, images: u64, before: Duration) -> Pace {
+        Pace { start: Instant::now(), before, first_step: step, first_images: images, last_line: None }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -86,9 +88,10 @@ impl Pace {
     }
 
     /// Whether a line is due: at most one a second, and fewer the longer the call lasts (about 40 in two minutes, 90
-    /// in an hour).
+    /// in an hour). A call on a run that has trained for a while starts at its slower pace, as one in a loop does.
     pub(super) fn due(&self) -> bool {
-        let wait = (self.elapsed() / 10).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let lasting = self.elapsed() + self.before.min(Duration::from_secs(60));
+        let wait = (lasting / 10).clamp(Duration::from_secs(1), Duration::from_secs(60));
         self.last_line.is_none_or(|(at, _)| at.elapsed() >= wait)
     }
 
@@ -126,7 +129,7 @@ impl Pace {
     }
 }
 
-/// `discriminator adv 1.2 gp 0.03  generator adv 0.9`.
+/// `D adv 1.2 gp 0.03  G adv 0.9`: a whole tick is to fit into a line of a notebook.
 fn losses(record: &Record) -> String {
     let mut text = String::new();
     let mut last = "";
@@ -137,12 +140,23 @@ fn losses(record: &Record) -> String {
         }
         if player != last {
             text.push_str(if last.is_empty() { "" } else { "  " });
-            text.push_str(player);
+            text.extend(player.chars().next().map(|initial| initial.to_ascii_uppercase()));
             last = player;
         }
-        text.push_str(&format!(" {term} {value:.3}"));
+        text.push_str(&format!(" {term} {}", short(*value)));
     }
     text
+}
+
+/// Three digits where they fit in front of the point, never more than three behind it.
+fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size < 1.0 => 3,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}")
 }
 
 /// `3 h 12 min`, `4 min 5 s`, `8 s`.
@@ -170,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_tick_is_one_line_with_everything() {
-        let mut pace = Pace::new(10, 160);
+        let mut pace = Pace::new(10, 160, Duration::ZERO);
         assert!(pace.due());
         let record = Record {
             step: 12,
@@ -186,9 +200,15 @@ mod tests {
         };
         let line = pace.line(&record, Goal::Steps(20));
         assert!(line.starts_with("step 12/20  0.19 kimg  "), "{line}");
-        assert!(line.contains(" img/s  discriminator adv 1.250  generator adv 0.500  "), "{line}");
+        assert!(line.contains(" img/s  D adv 1.25  G adv 0.500  "), "{line}");
         assert!(line.contains("ETA ") && !line.contains('\n'), "{line}");
         assert!(!pace.due(), "no second line within a second");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.12345, 1.2345, -12.345, 123.45, 12345.6].map(short), ["0.123", "1.23", "-12.3", "123", "12346"]);
+        assert_eq!(short(f64::NAN), "NaN");
     }
 
     #[test]
