@@ -7,6 +7,7 @@ A cell tagged `may-fail` is exempt.
 """
 
 import argparse
+import copy
 import os
 import queue
 import re
@@ -16,11 +17,14 @@ from pathlib import Path
 
 import nbformat
 from jupyter_client import BlockingKernelClient
+from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Code first, so that dollars in it stay what they are.
+FORMULAS = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
 
 
 # evcxr does not wait for stderr before it says that a cell is done.
@@ -70,6 +74,18 @@ def plain(cell):
         if set(output.get("data", {})) == {"text/plain"}:
             return f"shown as text only: {output.data['text/plain']}"
     return None
+
+
+def typeset(markdown):
+    """Markdown whose formulas are MathML, which browsers draw by themselves: a page has to be readable offline."""
+
+    def formula(found):
+        code, display, inline = found.groups()
+        if code:
+            return code
+        return convert(display or inline, display="block" if display else "inline").replace("\n", " ")
+
+    return FORMULAS.sub(formula, markdown)
 
 
 class Run:
@@ -150,7 +166,11 @@ class Run:
 
     def write(self, folder):
         nbformat.write(self.notebook, folder / self.path.name)
-        page, _ = HTMLExporter().from_notebook_node(self.notebook, resources={"metadata": {"name": self.path.stem}})
+        typed = copy.deepcopy(self.notebook)
+        for cell in typed.cells:
+            if cell.cell_type == "markdown":
+                cell.source = typeset(cell.source)
+        page, _ = HTMLExporter().from_notebook_node(typed, resources={"metadata": {"name": self.path.stem}})
         (folder / self.path.with_suffix(".html").name).write_text(page, encoding="utf-8")
 
 
