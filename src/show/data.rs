@@ -48,17 +48,25 @@ impl Show for Dataset {
     }
 }
 
-impl Show for TagTable {
-    fn bundle(&self) -> Result<Bundle> {
+impl TagTable {
+    /// The counts as a table: tag, pictures, share in percent.
+    ///
+    /// # Errors
+    /// When two tags share a name.
+    pub fn table(&self) -> Result<Table> {
         let rows = || self.rows.iter();
         Table::builder()
             .text("tag", rows().map(|row| row.name.as_str()))
             .integers("pictures", rows().map(|row| row.count as u64))
             .numbers("share (%)", rows().map(|row| 100.0 * row.share))
             .digits("share (%)", 1)
-            .caption(format!("{} pictures", self.pictures))
-            .build()?
-            .bundle()
+            .build()
+    }
+}
+
+impl Show for TagTable {
+    fn bundle(&self) -> Result<Bundle> {
+        self.table()?.caption(format!("{} pictures", self.pictures)).bundle()
     }
 }
 

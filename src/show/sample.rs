@@ -30,17 +30,15 @@ impl Dataset {
     /// # Errors
     /// When two tags share a name.
     pub fn tags_table(&self) -> Result<Table> {
-        let counts = self.tag_table();
-        let rows = || counts.rows.iter();
-        let all = number::grouped(counts.pictures as u64);
-        Table::builder()
-            .text("tag", rows().map(|row| row.name.as_str()))
-            .integers("pictures", rows().map(|row| row.count as u64))
-            .numbers("share (%)", rows().map(|row| 100.0 * row.share))
-            .digits("share (%)", 1)
-            .caption(format!("Tags of {}", self.name()))
-            .note(format!("{all} pictures; a picture can carry several tags"))
-            .build()
+        let table = self.tag_table().table()?.caption(format!("Tags of {}", self.name()));
+        let all = number::grouped(self.len() as u64);
+        let table = table.note(format!("{all} pictures; a picture can carry several tags"));
+        let numbers: Vec<&str> =
+            self.tags().tags().iter().filter(|tag| tag.continuous).map(|tag| tag.name.as_str()).collect();
+        Ok(match numbers.is_empty() {
+            true => table,
+            false => table.note(format!("{}: a number, counted from one half on", numbers.join(", "))),
+        })
     }
 }
 

@@ -88,8 +88,8 @@ impl FaceSpec {
         }
     }
 
-    /// The same face in the drawing style of a year, 0 (old) to 1 (new): outlines, eyes and chin change with it,
-    /// labels and colours do not. For the continuous label of the make.girls.moe paper's Figure 15.
+    /// The same face in the drawing style of a year, 0 (old) to 1 (new): outlines, eyes, chin and paper change with
+    /// it, labels and the character's colours do not. For the continuous label of the make.girls.moe paper's Figure 15.
     ///
     /// # Errors
     /// When the year is not in [0, 1].
