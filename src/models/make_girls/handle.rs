@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use super::config::MakeGirlsConfig;
 use super::objective::Adversaries;
 use crate::data::batch::Images;
+use crate::losses::attribute::readings;
 use crate::nn::params::{ParamStore, Training};
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Networks, Player};
@@ -80,14 +81,15 @@ impl MakeGirls {
         self.judge(images, |networks, pictures| networks.discriminator().features(pictures))
     }
 
-    /// The probabilities with which the discriminator names the attributes of these pictures, `[N, L]` in [0, 1].
+    /// The probabilities with which the discriminator names the attributes of these pictures, `[N, L]` in [0, 1]; of a
+    /// continuous one (the year) the value that it reads.
     ///
     /// # Errors
     /// When the pictures have another size.
     pub fn classify(&self, images: &Images) -> Result<Tensor> {
-        self.judge(images, |networks, pictures| {
-            crate::ops::activation::sigmoid(&networks.discriminator().forward(pictures)?.attributes)
-        })
+        let logits =
+            self.judge(images, |networks, pictures| Ok(networks.discriminator().forward(pictures)?.attributes))?;
+        readings(&logits, &self.config().tags)
     }
 
     fn judge(&self, images: &Images, look: fn(&Adversaries, &Tensor) -> Result<Tensor>) -> Result<Tensor> {

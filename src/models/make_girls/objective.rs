@@ -71,14 +71,15 @@ impl Adversaries {
         let objective = &self.config.objective;
         let shown = self.config.planes.swap(&batch.images)?;
         let labels = self.real_labels(batch)?;
+        let cls = |said: &Tensor, of: &Tensor| attributes(said, of, &self.config.tags, objective.labels);
         // One pass over both halves: nothing in the discriminator mixes pictures.
         let verdict = self.discriminator.forward(&Tensor::cat(&[&shown, &made.detach()], 0)?)?;
         let (of_shown, of_made) = verdict.split(batch.len())?;
         let mut losses = Losses::new();
         losses.add("adv_real", &real(&of_shown.logit)?, objective.lambda_adv)?;
         losses.add("adv_fake", &fake(&of_made.logit)?, objective.lambda_adv)?;
-        losses.add("cls_real", &attributes(&of_shown.attributes, labels, objective.labels)?, 1.0)?;
-        let cls_fake = attributes(&of_made.attributes, asked, objective.labels)?;
+        losses.add("cls_real", &cls(&of_shown.attributes, labels)?, 1.0)?;
+        let cls_fake = cls(&of_made.attributes, asked)?;
         losses.add("cls_fake", &cls_fake, if objective.classify_fakes { 1.0 } else { 0.0 })?;
         if objective.lambda_gp > 0.0 && step.number.is_multiple_of(objective.gp_interval) {
             let penalty = dragan(&self.discriminator, &shown, &mut step.stream("dragan"))?;
@@ -89,10 +90,11 @@ impl Adversaries {
 
     /// L_G = 34·BCE(a(G), 1) + BCE(t(G), c).
     fn generator_loss(&self, made: &Tensor, asked: &Tensor) -> Result<Losses> {
+        let (objective, tags) = (&self.config.objective, &self.config.tags);
         let verdict = self.discriminator.forward(made)?;
         let mut losses = Losses::new();
-        losses.add("adv", &real(&verdict.logit)?, self.config.objective.lambda_adv)?;
-        losses.add("cls", &attributes(&verdict.attributes, asked, self.config.objective.labels)?, 1.0)?;
+        losses.add("adv", &real(&verdict.logit)?, objective.lambda_adv)?;
+        losses.add("cls", &attributes(&verdict.attributes, asked, tags, objective.labels)?, 1.0)?;
         Ok(losses)
     }
 
