@@ -440,6 +440,9 @@ fn the_command_line_makes_checks_and_packs_a_data_set() {
     assert!(code == 0 && out.contains("11 pictures"), "{out}");
     let packed = Dataset::open(place.path().join("faces.store")).unwrap();
     assert_eq!(packed.fingerprint(), Dataset::open(place.path().join("faces")).unwrap().fingerprint());
+
+    let (code, out, _) = tachie(&["data", "avatar-faces", "--count", "3", "--years", "--out", "years"], place.path());
+    assert!(code == 0 && out.contains("3 faces of 64x64, 35 tags"), "{out}");
 }
 
 #[test]
@@ -483,4 +486,6 @@ fn the_built_in_manifest_makes_its_faces() {
     let drawn = tachie::data::avatar::Avatar::faces().size(16).take(40).unwrap();
     assert_eq!((dataset.len(), dataset.size(), dataset.train().len()), (40, 16, 36));
     assert_eq!(dataset.image(39).unwrap(), drawn.image(39).unwrap());
+    fs::write(&path, text.replace("count = 8000", "count = 2\nyears = true")).unwrap();
+    assert_eq!(Dataset::open(&path).unwrap().tags().names().last(), Some(&"year"));
 }

@@ -125,7 +125,8 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
 }
 
 fn open_avatar(layout: &AvatarLayout) -> Result<Dataset> {
-    Avatar::faces().size(layout.size).seed(Seed(layout.seed)).sampler(layout.sampler).take(layout.count)
+    let faces = Avatar::faces().size(layout.size).seed(Seed(layout.seed)).sampler(layout.sampler);
+    if layout.years { faces.years() } else { faces }.take(layout.count)
 }
 
 fn pack_dataset(dataset: &Dataset, writer: &mut StoreWriter) -> Result<Index> {

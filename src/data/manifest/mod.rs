@@ -78,6 +78,9 @@ pub struct AvatarLayout {
     /// How attributes are drawn: "uniform" or "frequencies".
     #[serde(default)]
     pub sampler: TagSampler,
+    /// Whether there is one more label, the year of release ([`Faces::years`](crate::data::avatar::faces::Faces::years)).
+    #[serde(default)]
+    pub years: bool,
 }
 
 /// A folder of picture files.
