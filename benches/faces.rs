@@ -6,15 +6,20 @@
 //! round; printed are the medians over rounds of wall and processor time (summed over threads; on a busy machine only
 //! that says much), and of the ratios of neighbours. Without arguments the pictures and the cascade are made up.
 
-mod common;
+#[path = "common/processor.rs"]
+mod processor;
+#[path = "common/rival.rs"]
+mod rival;
+#[path = "common/stats.rs"]
+mod stats;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use common::processor_seconds;
 use image::GrayImage;
+use processor::processor_seconds;
+use rival::Rival;
+use stats::median;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::detect::DetectOptions;
 use tachie::data::prepare::grey::{equalize, luma};
@@ -23,11 +28,6 @@ use tachie::{Error, Result};
 
 const ROUNDS: usize = 7;
 const RUNS: usize = 5;
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
 
 /// Wall and processor milliseconds per detection.
 #[derive(Clone, Copy)]
@@ -74,24 +74,12 @@ fn made_up(side: u32) -> GrayImage {
     GrayImage::from_fn(side, side, |x, y| image::Luma([blocks[(y / 5 * 256 + x / 5) as usize % blocks.len()]]))
 }
 
-struct OpenCv(Child, BufReader<std::process::ChildStdout>);
-
-impl OpenCv {
-    fn start(python: &str, options: &Options) -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/faces_opencv.py");
-        let mut command = Command::new(python);
-        command.arg(script).arg(&options.cascade).arg(options.threads.to_string()).arg(RUNS.to_string());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-        let output = child.stdout.take()?;
-        Some(OpenCv(child, BufReader::new(output)))
-    }
-
-    fn time(&mut self, picture: &Path) -> Option<Time> {
-        writeln!(self.0.stdin.as_mut()?, "{}", picture.display()).ok()?;
-        let mut line = String::new();
-        self.1.read_line(&mut line).ok()?;
-        let (wall, processor) = line.trim().split_once(' ')?;
-        Some(Time { wall: wall.parse().ok()?, processor: processor.parse().ok()? })
+/// What OpenCV needs for that picture.
+fn theirs(opencv: &mut Rival, picture: &Path) -> Result<Time> {
+    let picture = picture.display().to_string();
+    match opencv.ask(&picture)?.as_slice() {
+        &[wall, processor] => Ok(Time { wall, processor }),
+        other => Err(Error::invalid(format!("OpenCV's answer to {picture}"), format!("{other:?}"), "two numbers", "")),
     }
 }
 
@@ -118,16 +106,20 @@ fn main() -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
     let pool = pool.map_err(|e| Error::invalid("threads", e.to_string(), "a number of threads", ""))?;
     let detect = DetectOptions { equalize: false, ..DetectOptions::default() };
-    let mut opencv = options.python.as_ref().and_then(|python| OpenCv::start(python, &options));
+    let arguments = [options.cascade.display().to_string(), options.threads.to_string(), RUNS.to_string()];
+    let start = |python: &String| Rival::start(python, "faces_opencv.py", &arguments);
+    let mut opencv = options.python.as_ref().map(start).transpose()?;
     for path in &options.pictures {
         let picture = image::open(path).map_err(|e| Error::file(path, e.to_string(), "a picture", ""))?;
         let picture = equalize(&luma(&picture.into_rgb8()));
-        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut mine, mut others) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            theirs.extend(opencv.as_mut().and_then(|opencv| opencv.time(path)));
+            if let Some(opencv) = opencv.as_mut() {
+                others.push(theirs(opencv, path)?);
+            }
             mine.push(pool.install(|| ours(&cascade, &picture, &detect))?);
         }
-        print_row(path, &picture, &mine, &theirs);
+        print_row(path, &picture, &mine, &others);
     }
     Ok(())
 }

@@ -4,8 +4,8 @@
 //! `cargo xtask prove make-girls [--seconds 600] [--seed 0]` prints the numbers beside the wanted ones and writes
 //! `target/proofs/make-girls/numbers.json` with the pictures.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../common/processor.rs"]
+mod processor;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use common::processor_seconds;
+use processor::processor_seconds;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;

@@ -1,4 +1,4 @@
-//! What benches and proofs measure with.
+//! Processor time.
 
 /// Processor seconds of the threads of this process so far; those that have ended are left out. 0 where there is no
 /// /proc (only Linux has one).
