@@ -120,12 +120,12 @@ fn child() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let mut run = open(folder, &ToyConfig::default(), Options::default()).unwrap();
     let progress = run.steps(1000).unwrap();
-    assert_eq!((progress.ended, progress.steps), (Ended::Budget, 10));
+    assert_eq!((progress.ended, progress.steps), (Ended::Budget, 4));
     assert_eq!(run.steps(3).unwrap().ended, Ended::Reached);
-    assert_eq!(run.minutes(9.0).unwrap().steps, 23);
+    assert_eq!(run.minutes(9.0).unwrap().steps, 11);
     let handle = run.spawn().unwrap();
     handle.watch(60.0).unwrap();
-    assert_eq!(handle.stop().unwrap().steps_done(), 33);
+    assert_eq!(handle.stop().unwrap().steps_done(), 15);
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn the_short_budget_of_notebook_tests_ends_every_call() {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.lines().any(|line| line.starts_with("cut short by TACHIE_BUDGET=ci after step 10")), "{text}");
-    assert!(text.lines().any(|line| line.starts_with("step 1/10  0.02 kimg  ")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("cut short by TACHIE_BUDGET=ci after step 4")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("step 1/4  0.02 kimg  ")), "{text}");
 }
 
 #[test]

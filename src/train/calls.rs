@@ -24,14 +24,14 @@ pub(super) const PREVIEW: &str = "preview.png";
 /// No checkpoint of a run at work is older than this, whatever the plan says.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
 /// Steps and time that a call trains at most when the environment says `TACHIE_BUDGET=ci`.
-const CI_STEPS: u64 = 10;
+const CI_STEPS: u64 = 4;
 const CI_TIME: Duration = Duration::from_secs(20);
 
 impl Trainer {
     /// Trains `n` more steps.
     ///
     /// Every call ends with a preview and a checkpoint, and ends early when a file named `STOP` appears in the run
-    /// folder. With `TACHIE_BUDGET=ci` in the environment it trains 10 steps or 20 seconds at most.
+    /// folder. With `TACHIE_BUDGET=ci` in the environment it trains 4 steps or 20 seconds at most.
     ///
     /// # Errors
     /// [`Error::Diverged`] when a number is not finite; when the disk is full. The last checkpoint stays whole.
