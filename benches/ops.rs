@@ -87,6 +87,7 @@ struct Row {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let device = tachie::device()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
     let pool = pool.map_err(|e| Error::invalid("threads", e.to_string(), "a number of threads", ""))?;
     let threads = [args.threads.to_string()];
@@ -96,7 +97,7 @@ fn main() -> Result<()> {
     println!("{:<36} {:>17} {:>17} {:>13}", "milliseconds, forward / f + b", "tachie", "PyTorch", "ratio");
     let mut rows: Vec<Row> = Vec::new();
     for case in cases().into_iter().filter(|case| case.name.contains(&args.only)) {
-        let row = pool.install(|| measure(&case, rival.as_mut(), args.rounds))?;
+        let row = pool.install(|| measure(&case, &device, rival.as_mut(), args.rounds))?;
         print(&row);
         rows.push(row);
     }
@@ -109,10 +110,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(case: &Case, mut rival: Option<&mut Rival>, rounds: usize) -> Result<Row> {
+fn measure(case: &Case, device: &Device, mut rival: Option<&mut Rival>, rounds: usize) -> Result<Row> {
     let draw = |(i, shape): (usize, &Vec<usize>)| -> Result<Var> {
         let mut stream = seed(1).stream(&format!("{}/{i}", case.name));
-        Ok(Var::from_tensor(&stream.normal_tensor(shape, &Device::Cpu)?)?)
+        Ok(Var::from_tensor(&stream.normal_tensor(shape, device)?)?)
     };
     let operands = case.shapes.iter().enumerate().map(draw).collect::<Result<Vec<_>>>()?;
     let forward = || (case.run)(&operands).map(|_| ());

@@ -1,6 +1,6 @@
 //! Which processor does the arithmetic.
 
-use crate::Result;
+use crate::{Result, memory};
 pub use candle_core::Device;
 
 /// The processor to build networks on: the first CUDA device when the crate was built with the
@@ -9,6 +9,7 @@ pub use candle_core::Device;
 /// # Errors
 /// None today; a result, so that cells read `device()?` whatever the features are.
 pub fn device() -> Result<Device> {
+    memory::keep();
     Ok(Device::Cpu)
 }
 

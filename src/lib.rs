@@ -21,6 +21,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod losses;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod nn;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::rng::Seed;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 use super::guard;
 use super::init::Init;
@@ -87,6 +87,7 @@ impl ParamStore {
 
     fn starting(seed: Option<Seed>, device: &Device, dtype: DType) -> Result<ParamStore> {
         guard::check()?;
+        memory::keep();
         if !matches!(dtype, DType::F32 | DType::F64) {
             return Err(Error::invalid("parameter store: dtype", format!("{dtype:?}"), "F32 or F64", ""));
         }
