@@ -34,7 +34,7 @@ pub fn leaky_relu_gate(x: &Tensor, t: &Tensor, slope: f64) -> Result<Tensor> {
 /// # Errors
 /// As [`relu`].
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
-    Ok(x.contiguous()?.apply_op1(Smooth::Tanh)?)
+    Ok(x.contiguous()?.apply_op1(Function::Tanh)?)
 }
 
 /// 1 / (1 + e⁻ˣ), without overflow.
@@ -42,7 +42,7 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// As [`relu`].
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    Ok(x.contiguous()?.apply_op1(Smooth::Sigmoid)?)
+    Ok(x.contiguous()?.apply_op1(Function::Sigmoid)?)
 }
 
 /// ln(1 + eˣ), without overflow.
@@ -50,7 +50,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// As [`relu`].
 pub fn softplus(x: &Tensor) -> Result<Tensor> {
-    Ok(x.contiguous()?.apply_op1(Smooth::Softplus)?)
+    Ok(x.contiguous()?.apply_op1(Function::Softplus)?)
 }
 
 struct LeakyRelu {
@@ -129,38 +129,29 @@ impl CustomOp2 for Gate {
 
 /// Functions that are smooth everywhere.
 #[derive(Clone, Copy)]
-enum Smooth {
+enum Function {
     Tanh,
     Sigmoid,
     Softplus,
 }
 
-fn logistic<T: Real>(x: T) -> T {
-    let e = (T::ZERO - x.abs()).exp();
-    let small = e / (T::ONE + e);
-    if x < T::ZERO { small } else { T::ONE - small }
-}
-
-impl Kernel<1> for Smooth {
+impl Kernel<1> for Function {
     fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
         let y = match self {
-            Smooth::Tanh => map(x, T::tanh),
-            Smooth::Sigmoid => map(x, logistic),
-            Smooth::Softplus => map(x, |x| {
-                let positive = if x > T::ZERO { x } else { T::ZERO };
-                positive + (T::ZERO - x.abs()).exp().ln_1p()
-            }),
+            Function::Tanh => map(x, |x| x.tanh()),
+            Function::Sigmoid => map(x, |x| x.logistic()),
+            Function::Softplus => map(x, |x| x.softplus()),
         };
         Ok((y, shape.clone()))
     }
 }
 
-impl CustomOp1 for Smooth {
+impl CustomOp1 for Function {
     fn name(&self) -> &'static str {
         match self {
-            Smooth::Tanh => "tanh",
-            Smooth::Sigmoid => "sigmoid",
-            Smooth::Softplus => "softplus",
+            Function::Tanh => "tanh",
+            Function::Sigmoid => "sigmoid",
+            Function::Softplus => "softplus",
         }
     }
 
@@ -171,22 +162,22 @@ impl CustomOp1 for Smooth {
     fn bwd(&self, x: &Tensor, y: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
         let slope = |of| y.contiguous()?.apply_op2(&upstream.contiguous()?, SlopeOf(of));
         Ok(Some(match self {
-            Smooth::Tanh => slope(Smooth::Tanh)?,
-            Smooth::Sigmoid => slope(Smooth::Sigmoid)?,
-            Smooth::Softplus => (sigmoid(x)? * upstream)?,
+            Function::Tanh => slope(Function::Tanh)?,
+            Function::Sigmoid => slope(Function::Sigmoid)?,
+            Function::Softplus => (sigmoid(x)? * upstream)?,
         }))
     }
 }
 
 /// The derivative of tanh or the sigmoid, written in their value y, times a factor t.
-struct SlopeOf(Smooth);
+struct SlopeOf(Function);
 
 impl Kernel<2> for SlopeOf {
     fn run<T: Real>(&self, [(y, shape), (t, other)]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
         same_shape(shape, other)?;
         let product = match self.0 {
-            Smooth::Tanh => map2(y, t, |y, t| (T::ONE - y * y) * t),
-            Smooth::Sigmoid | Smooth::Softplus => map2(y, t, |y, t| (T::ONE - y) * y * t),
+            Function::Tanh => map2(y, t, |y, t| (T::ONE - y * y) * t),
+            Function::Sigmoid | Function::Softplus => map2(y, t, |y, t| (T::ONE - y) * y * t),
         };
         Ok((product, shape.clone()))
     }
@@ -215,7 +206,7 @@ impl CustomOp2 for SlopeOf {
         upstream: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         // d/dy of 1 − y² is −2y, of y − y² is 1 − 2y.
-        let offset = if matches!(self.0, Smooth::Tanh) { 0.0 } else { 1.0 };
+        let offset = if matches!(self.0, Function::Tanh) { 0.0 } else { 1.0 };
         let for_y = wanted(y, || y.affine(-2.0, offset)?.mul(t)?.mul(upstream))?;
         let for_t = wanted(t, || y.contiguous()?.apply_op2(&upstream.contiguous()?, SlopeOf(self.0)))?;
         Ok((for_y, for_t))

@@ -4,24 +4,23 @@ use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, Layout, Shape, Tensor, WithDType};
+use pulp::Arch;
 use rayon::prelude::*;
+
+use super::smooth::Smooth;
 
 /// How many numbers one task of an elementwise kernel takes: small enough for two tasks per core at 64 px, large enough
 /// to hide the cost of a task.
 pub(super) const CHUNK: usize = 16 * 1024;
 
 /// f32 or f64.
-pub(super) trait Real: WithDType {
+pub(super) trait Real: WithDType + Smooth {
     const ZERO: Self;
     const ONE: Self;
 
     fn of(value: f64) -> Self;
     fn wide(self) -> f64;
     fn sqrt(self) -> Self;
-    fn exp(self) -> Self;
-    fn ln_1p(self) -> Self;
-    fn tanh(self) -> Self;
-    fn abs(self) -> Self;
     fn storage(values: Vec<Self>) -> CpuStorage;
 
     /// Lends `len` numbers of memory that this thread keeps, so that kernels do not allocate for every tile. What they
@@ -43,18 +42,6 @@ macro_rules! real {
             }
             fn sqrt(self) -> Self {
                 $float::sqrt(self)
-            }
-            fn exp(self) -> Self {
-                $float::exp(self)
-            }
-            fn ln_1p(self) -> Self {
-                $float::ln_1p(self)
-            }
-            fn tanh(self) -> Self {
-                $float::tanh(self)
-            }
-            fn abs(self) -> Self {
-                $float::abs(self)
             }
             fn storage(values: Vec<Self>) -> CpuStorage {
                 CpuStorage::$variant(values)
@@ -130,15 +117,24 @@ pub(super) unsafe fn filled<T: Real>(len: usize, fill: impl FnOnce(&mut [MaybeUn
     values
 }
 
+/// Runs a loop compiled for the widest vectors that this machine has. Nothing is fused or reordered for it: the numbers
+/// are the same bits on every machine.
+#[inline(always)]
+pub(super) fn widest(work: impl FnOnce()) {
+    Arch::new().dispatch(work);
+}
+
 /// f(x) number by number.
 pub(super) fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     // SAFETY: the chunks of `out` and `x` pair up, and every number of a chunk is written.
     unsafe {
         filled(x.len(), |out| {
             out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    out.write(f(x));
-                }
+                widest(|| {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        out.write(f(x));
+                    }
+                });
             });
         })
     }
@@ -151,9 +147,11 @@ pub(super) fn map2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> V
     unsafe {
         filled(x.len(), |out| {
             out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).for_each(|((out, x), y)| {
-                for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                    out.write(f(x, y));
-                }
+                widest(|| {
+                    for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                        out.write(f(x, y));
+                    }
+                });
             });
         })
     }

@@ -14,6 +14,7 @@ pub mod reshape;
 
 mod correlate;
 mod kernel;
+mod smooth;
 
 /// A vertical and a horizontal size: `3` stands for `[3, 3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
