@@ -72,13 +72,14 @@ fn main() -> ExitCode {
 }
 
 fn prove(args: &Args) -> Result<bool> {
-    report::folder(&args.out)?;
+    let run = args.out.join("run");
+    report::folder(&run)?;
     let all = Avatar::faces().size(64).seed(Seed(args.seed)).take(args.faces + JUDGED)?;
     let faces = all.take(args.faces);
     let unseen = all.subset(&(args.faces..args.faces + JUDGED).collect::<Vec<_>>())?;
 
     let model = MakeGirls::tiny().build_with(&tachie::device()?, Seed(args.seed))?;
-    let mut trainer = model.train_with(&faces, args.out.join("run"), Options::default().seed(Seed(args.seed)))?;
+    let mut trainer = model.train_with(&faces, &run, Options::default().seed(Seed(args.seed)))?;
     let (clock, cpu) = (Instant::now(), processor_seconds());
     trainer.seconds(args.seconds)?;
     let (seconds, cpu_seconds) = (clock.elapsed().as_secs_f64(), processor_seconds() - cpu);

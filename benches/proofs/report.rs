@@ -31,7 +31,7 @@ pub fn write(numbers: &impl Serialize, out: &Path) -> Result<()> {
     std::fs::write(&path, text + "\n").map_err(|source| Error::io("write the numbers", &path, source))
 }
 
-/// An empty folder for the results.
+/// An empty folder, with those above it; what was in it is removed.
 pub fn folder(out: &Path) -> Result<()> {
     if out.exists() {
         std::fs::remove_dir_all(out).map_err(|source| Error::io("remove the old results", out, source))?;
