@@ -19,6 +19,7 @@ use rival::Rival;
 use serde::Serialize;
 use serde_json::{Value, json};
 use stats::median;
+use tachie::autograd::backward;
 use tachie::candle_core::{Device, Tensor, Var};
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::adam::AdamStep;
@@ -120,7 +121,7 @@ fn measure(case: &Case, device: &Device, mut rival: Option<&mut Rival>, rounds: 
     // In place there is nothing to go backwards through.
     let both = || match case.group {
         "Adam" => forward(),
-        _ => Ok((case.run)(&operands)?.backward().map(|_| ())?),
+        _ => Ok(backward(&(case.run)(&operands)?).map(|_| ())?),
     };
     both()?;
     let runs = (LASTING / time(1, both)?.max(1e-3)).clamp(1.0, MOST_RUNS).round() as usize;

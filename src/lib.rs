@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`error`], [`rng`], [`mod@device`] | one error type, named random streams, the processor |
+//! | [`autograd`] | the backward pass |
 //! | [`ops`] | differentiable operations that candle lacks or gets wrong |
 //! | [`nn`] | parameters and layers on top of them |
 //! | [`losses`] | adversarial, penalty and attribute losses |
@@ -17,6 +18,7 @@
 //! | [`metrics`] | measurements |
 //! | [`show`] | grids, plots and tables, in a cell or as a file |
 
+pub mod autograd;
 pub mod data;
 pub mod device;
 pub mod error;

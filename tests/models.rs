@@ -68,7 +68,7 @@ fn every_parameter_gets_a_finite_gradient_and_no_other() {
                 // A step that regularises, where a plan does so on some steps only.
                 let mut step = Step::new(4, Seed(2), Position::default());
                 let losses = recipe.loss(&params, turn.player, &batch, &mut step).unwrap();
-                let gradients = losses.total().unwrap().backward().unwrap();
+                let gradients = tachie::autograd::backward(&losses.total().unwrap()).unwrap();
                 for (name, var) in params.trainable("") {
                     let gradient = gradients.get(&var);
                     let title = format!("{} {}: {name}", entry.name, preset.name);

@@ -113,7 +113,7 @@ mod tests {
         // ln 2 + ½(½ − √3)² and ln(1 + e²) + ½(−1 + √3/2)², halved.
         let expected = 0.5 * (std::f64::consts::LN_2 + 0.758_974_596 + 2.126_928_011 + 0.008_974_596);
         assert!((loss.to_scalar::<f64>().unwrap() - expected).abs() < 1e-8, "{loss}");
-        let gradient = loss.backward().unwrap().get(&logits).unwrap().to_vec2::<f64>().unwrap();
+        let gradient = crate::autograd::backward(&loss).unwrap().get(&logits).unwrap().to_vec2::<f64>().unwrap();
         assert!((gradient[0][1] - 0.5 * (0.5 - 3f64.sqrt())).abs() < 1e-12 && (gradient[0][0] + 0.25).abs() < 1e-12);
         let read = readings(&logits, &tags).unwrap().to_vec2::<f64>().unwrap();
         assert!((read[0][0] - 0.5).abs() < 1e-12 && (read[1][1] - (0.5 - 1.0 / 12f64.sqrt())).abs() < 1e-12);

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor, Var};
 
+use crate::autograd;
 use crate::nn::critic::{Critic, Dual};
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -47,7 +48,7 @@ fn score_gradient(critic: &impl Critic, at: &Tensor) -> Result<Tensor> {
     if score.elem_count() != samples {
         return Err(Error::shape("gradient penalty: the critic's score", score.dims(), format!("[{samples}]")));
     }
-    let gradients = score.sum_all()?.backward()?;
+    let gradients = autograd::backward(&score)?;
     let gradient = gradients.get(&x).ok_or_else(|| {
         Error::invalid("gradient penalty: critic", "a score that does not depend on the picture", "one that does", "")
     })?;

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use crate::Result;
 use crate::ops::activation::relu;
+use crate::ops::arithmetic::add;
 
 use super::conv::{Conv2d, ConvSpec};
 use super::critic::Signal;
@@ -44,7 +45,7 @@ impl SrResidual {
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let h = relu(&self.bn1.forward(&self.conv1.forward(x)?, mode)?)?;
         let h = self.bn2.forward(&self.conv2.forward(&h)?, mode)?;
-        Ok((x + h)?)
+        add(x, &h)
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
-use crate::ops::{activation, channel, resample};
+use crate::ops::{activation, arithmetic, channel, resample};
 use crate::{Error, Result};
 
 use super::conv::{Conv2d, ConvTranspose2d};
@@ -123,7 +123,7 @@ pub trait Signal: Clone + Debug {
     /// # Errors
     /// When candle runs out of memory.
     fn scale(&self, factor: f64) -> Result<Self> {
-        self.linear_map(&|x| Ok(x.affine(factor, 0.0)?))
+        self.linear_map(&|x| arithmetic::affine(x, factor, 0.0))
     }
 
     /// The signal in another shape.
@@ -222,11 +222,11 @@ impl Signal for Tensor {
     }
 
     fn add(&self, other: &Self) -> Result<Self> {
-        Ok((self + other)?)
+        arithmetic::add(self, other)
     }
 
     fn mul(&self, other: &Self) -> Result<Self> {
-        Ok((self * other)?)
+        arithmetic::mul(self, other)
     }
 
     fn cat(&self, other: &Self, dim: usize) -> Result<Self> {
@@ -322,7 +322,8 @@ impl Signal for Dual {
     }
 
     fn add(&self, other: &Self) -> Result<Self> {
-        Ok(Dual { value: (&self.value + &other.value)?, tangent: (&self.tangent + &other.tangent)? })
+        let value = arithmetic::add(&self.value, &other.value)?;
+        Ok(Dual { value, tangent: arithmetic::add(&self.tangent, &other.tangent)? })
     }
 
     fn mul(&self, other: &Self) -> Result<Self> {

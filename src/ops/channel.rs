@@ -1,10 +1,12 @@
 //! Operations between `[N, C, ...]` tensors and one number per channel. The four are closed under differentiation:
 //! each one's backward pass consists of the others.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
-use super::kernel::{CHUNK, Kernel, Real, dispatch, filled, sum as total, sum2, wanted};
+use super::kernel::{CHUNK, Real, filled, sum as total, sum2, widest};
+use super::op::{Kernel, Numbers, Op, apply};
+use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
 /// y = x·a + b per channel: x `[N, C, ...]`, a and b `[C]` → shape of x. f32 or f64.
@@ -13,7 +15,7 @@ use crate::{Error, Result};
 /// When the shapes do not fit.
 pub fn affine(x: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     check("channel affine", x, &[a, b])?;
-    Ok(x.contiguous()?.apply_op3(&a.contiguous()?, &b.contiguous()?, Affine)?)
+    Ok(apply(Affine, [x, a, b])?)
 }
 
 /// y = x·a per channel: x `[N, C, ...]`, a `[C]` → shape of x.
@@ -22,7 +24,7 @@ pub fn affine(x: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// When the shapes do not fit.
 pub fn scale(x: &Tensor, a: &Tensor) -> Result<Tensor> {
     check("channel scale", x, &[a])?;
-    Ok(x.contiguous()?.apply_op2(&a.contiguous()?, Scale)?)
+    Ok(apply(Scale, [x, a])?)
 }
 
 /// Σ x·y per channel: x and y `[N, C, ...]` → `[C]`.
@@ -34,7 +36,7 @@ pub fn dot(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.dims() != y.dims() {
         return Err(Error::shape("channel dot: second operand", y.dims(), format!("{:?}", x.dims())));
     }
-    Ok(x.contiguous()?.apply_op2(&y.contiguous()?, Dot)?)
+    Ok(apply(Dot, [x, y])?)
 }
 
 /// Σ x per channel: `[N, C, ...]` → `[C]`.
@@ -43,7 +45,7 @@ pub fn dot(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 /// When x has no channels.
 pub fn sum(x: &Tensor) -> Result<Tensor> {
     check("channel sum", x, &[])?;
-    Ok(x.contiguous()?.apply_op1(Sum)?)
+    Ok(apply(Sum, [x])?)
 }
 
 fn check(what: &str, x: &Tensor, per_channel: &[&Tensor]) -> Result<()> {
@@ -74,9 +76,11 @@ fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -> T + Sync)
             let chunks = out.par_chunks_mut(size).zip(x.par_chunks(size)).enumerate();
             chunks.with_min_len(CHUNK.div_ceil(size)).for_each(|(plane, (out, x))| {
                 let channel = plane % channels;
-                for (out, &x) in out.iter_mut().zip(x) {
-                    out.write(f(channel, x));
-                }
+                widest(|| {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        out.write(f(channel, x));
+                    }
+                });
             });
         })
     };
@@ -88,7 +92,13 @@ fn reduce_planes<T: Real>(shape: &Shape, f: impl Fn(std::ops::Range<usize>) -> f
     let [n, channels, size] = planes(shape);
     let of = |channel| {
         let planes = (0..n).map(|image| (image * channels + channel) * size);
-        T::of(planes.map(|start| f(start..start + size)).sum())
+        let mut total = 0.0;
+        widest(|| {
+            for start in planes {
+                total += f(start..start + size);
+            }
+        });
+        T::of(total)
     };
     let sums = (0..channels).into_par_iter().with_min_len(CHUNK.div_ceil((n * size).max(1))).map(of).collect();
     (sums, channels.into())
@@ -96,131 +106,97 @@ fn reduce_planes<T: Real>(shape: &Shape, f: impl Fn(std::ops::Range<usize>) -> f
 
 struct Affine;
 
-impl Kernel<3> for Affine {
-    fn run<T: Real>(&self, [(x, shape), (a, _), (b, _)]: [(&[T], &Shape); 3]) -> candle_core::Result<(Vec<T>, Shape)> {
-        Ok(map_planes(x, shape, |channel, x| x * a[channel] + b[channel]))
-    }
-}
-
-impl CustomOp3 for Affine {
+impl Kernel<3, 1> for Affine {
     fn name(&self) -> &'static str {
         "channel_affine"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (a, a_layout), (b, b_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (a, _), (b, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
+        Ok([map_planes(x, shape, |channel, x| x * a[channel] + b[channel])])
+    }
+}
+
+impl Op<3> for Affine {
+    fn saves(&self) -> Saves<3> {
+        Saves { operands: [true, true, false], output: false }
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        a: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let for_x = wanted(x, || Ok(scale(upstream, a)?))?;
-        let for_a = wanted(a, || Ok(dot(x, upstream)?))?;
-        Ok((for_x, for_a, wanted(b, || Ok(sum(upstream)?))?))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 3]> {
+        Ok([
+            saved.wanted(0, || Ok(scale(upstream, saved.operand(1)?)?))?,
+            saved.wanted(1, || Ok(dot(saved.operand(0)?, upstream)?))?,
+            saved.wanted(2, || Ok(sum(upstream)?))?,
+        ])
     }
 }
 
 struct Scale;
 
-impl Kernel<2> for Scale {
-    fn run<T: Real>(&self, [(x, shape), (a, _)]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
-        Ok(map_planes(x, shape, |channel, x| x * a[channel]))
-    }
-}
-
-impl CustomOp2 for Scale {
+impl Kernel<2, 1> for Scale {
     fn name(&self) -> &'static str {
         "channel_scale"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        a: &CpuStorage,
-        a_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (a, a_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (a, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        Ok([map_planes(x, shape, |channel, x| x * a[channel])])
+    }
+}
+
+impl Op<2> for Scale {
+    fn saves(&self) -> Saves<2> {
+        Saves::OPERANDS
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        a: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((wanted(x, || Ok(scale(upstream, a)?))?, wanted(a, || Ok(dot(x, upstream)?))?))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        let (x, a) = (saved.operand(0)?, saved.operand(1)?);
+        Ok([saved.wanted(0, || Ok(scale(upstream, a)?))?, saved.wanted(1, || Ok(dot(x, upstream)?))?])
     }
 }
 
 struct Dot;
 
-impl Kernel<2> for Dot {
-    fn run<T: Real>(&self, [(x, shape), (y, _)]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
-        Ok(reduce_planes(shape, |plane| sum2(&x[plane.clone()], &y[plane], |x, y| x * y)))
-    }
-}
-
-impl CustomOp2 for Dot {
+impl Kernel<2, 1> for Dot {
     fn name(&self) -> &'static str {
         "channel_dot"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        y: &CpuStorage,
-        y_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (y, y_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (y, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        Ok([reduce_planes(shape, |plane| sum2(&x[plane.clone()], &y[plane], |x, y| x * y))])
+    }
+}
+
+impl Op<2> for Dot {
+    fn saves(&self) -> Saves<2> {
+        Saves::OPERANDS
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        y: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((wanted(x, || Ok(scale(y, upstream)?))?, wanted(y, || Ok(scale(x, upstream)?))?))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        let (x, y) = (saved.operand(0)?, saved.operand(1)?);
+        Ok([saved.wanted(0, || Ok(scale(y, upstream)?))?, saved.wanted(1, || Ok(scale(x, upstream)?))?])
     }
 }
 
 struct Sum;
 
-impl Kernel<1> for Sum {
-    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
-        Ok(reduce_planes(shape, |plane| total(&x[plane], |x| x)))
-    }
-}
-
-impl CustomOp1 for Sum {
+impl Kernel<1, 1> for Sum {
     fn name(&self) -> &'static str {
         "channel_sum"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, layout)])
+    fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
+        Ok([reduce_planes(shape, |plane| total(&x[plane], |x| x))])
+    }
+}
+
+impl Op<1> for Sum {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut shape = vec![1; x.rank()];
-        shape[1] = x.dims()[1];
-        upstream.reshape(shape)?.broadcast_as(x.shape())?.contiguous().map(Some)
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
+        let dims = saved.shape(0).dims();
+        let mut shape = vec![1; dims.len()];
+        shape[1] = dims[1];
+        Ok([Some(upstream.reshape(shape)?.broadcast_as(dims)?.contiguous()?)])
     }
 }

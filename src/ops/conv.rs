@@ -3,12 +3,14 @@
 //! Each one's backward pass consists of the other two, so that the set is closed under differentiation to any order.
 //! A transposed convolution is the gradient of the data of a convolution.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 
 use super::Pair;
 use super::channel;
 use super::correlate::Correlation;
-use super::kernel::{Kernel, Real, dispatch, filled, wanted};
+use super::kernel::{Real, filled};
+use super::op::{Kernel, Numbers, Op, apply};
+use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
 /// Geometry of a convolution or a transposed convolution, PyTorch's names and meanings.
@@ -131,7 +133,7 @@ pub fn conv2d_with_bias(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: &Co
         return Err(Error::shape("conv2d: input", x.dims(), expected));
     }
     check_bias("conv2d: bias", bias, outputs)?;
-    Ok(apply(Role::Forward, *spec, x, w, bias)?)
+    Ok(convolve(Role::Forward, *spec, x, w, bias)?)
 }
 
 /// 2-D transposed convolution (PyTorch `conv_transpose2d`): the gradient of [`conv2d`] with respect to its input.
@@ -171,7 +173,7 @@ pub fn conv_transpose2d_with_bias(x: &Tensor, w: &Tensor, bias: Option<&Tensor>,
         return Err(Error::shape("conv_transpose2d: input", x.dims(), "an output of at least one pixel"));
     };
     check_bias("conv_transpose2d: bias", bias, outputs)?;
-    Ok(apply(Role::DataGradient { size: [h, w_out] }, *spec, x, w, bias)?)
+    Ok(convolve(Role::DataGradient { size: [h, w_out] }, *spec, x, w, bias)?)
 }
 
 fn check_bias(what: &str, bias: Option<&Tensor>, outputs: usize) -> Result<()> {
@@ -197,11 +199,11 @@ struct Conv {
     spec: ConvSpec,
 }
 
-fn apply(role: Role, spec: ConvSpec, a: &Tensor, b: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
-    let (a, b, conv) = (a.contiguous()?, b.contiguous()?, Conv { role, spec });
+fn convolve(role: Role, spec: ConvSpec, a: &Tensor, b: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
+    let conv = Conv { role, spec };
     match bias {
-        None => a.apply_op2(&b, conv),
-        Some(bias) => a.apply_op3(&b, &bias.contiguous()?, WithBias(conv)),
+        None => apply(conv, [a, b]),
+        Some(bias) => apply(WithBias(conv), [a, b, bias]),
     }
 }
 
@@ -319,24 +321,22 @@ impl Conv {
     }
 
     /// Gradients of both operands.
-    fn gradients(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let run = |role, a: &Tensor, b: &Tensor| apply(role, self.spec, a, b, None);
-        let kernel = |w: &Tensor| w.dims4().map(|(_, _, kh, kw)| Role::WeightGradient { kernel: [kh, kw] });
-        let size = |x: &Tensor| x.dims4().map(|(_, _, h, w)| Role::DataGradient { size: [h, w] });
-        Ok(match self.role {
-            Role::Forward => (wanted(a, || run(size(a)?, upstream, b))?, wanted(b, || run(kernel(b)?, a, upstream))?),
-            Role::DataGradient { .. } => {
-                (wanted(a, || run(Role::Forward, upstream, b))?, wanted(b, || run(kernel(b)?, upstream, a))?)
-            }
-            Role::WeightGradient { .. } => {
-                (wanted(a, || run(size(a)?, b, upstream))?, wanted(b, || run(Role::Forward, a, upstream))?)
-            }
-        })
+    fn gradients(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        let run = |role, a: &Tensor, b: &Tensor| convolve(role, self.spec, a, b, None);
+        let kernel = || saved.shape(1).dims4().map(|(_, _, kh, kw)| Role::WeightGradient { kernel: [kh, kw] });
+        let size = || saved.shape(0).dims4().map(|(_, _, h, w)| Role::DataGradient { size: [h, w] });
+        let (a, b) = (|| saved.operand(0), || saved.operand(1));
+        let for_a = saved.wanted(0, || match self.role {
+            Role::Forward => run(size()?, upstream, b()?),
+            Role::DataGradient { .. } => run(Role::Forward, upstream, b()?),
+            Role::WeightGradient { .. } => run(size()?, b()?, upstream),
+        })?;
+        let for_b = saved.wanted(1, || match self.role {
+            Role::Forward => run(kernel()?, a()?, upstream),
+            Role::DataGradient { .. } => run(kernel()?, upstream, a()?),
+            Role::WeightGradient { .. } => run(Role::Forward, a()?, upstream),
+        })?;
+        Ok([for_a, for_b])
     }
 
     fn run<T: Real>(
@@ -367,13 +367,7 @@ fn transposed<T: Real>(w: &[T], [groups, outputs, inputs, taps]: [usize; 4], use
     weight
 }
 
-impl Kernel<2> for Conv {
-    fn run<T: Real>(&self, [a, b]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
-        self.run(a, b, None)
-    }
-}
-
-impl CustomOp2 for Conv {
+impl Kernel<2, 1> for Conv {
     fn name(&self) -> &'static str {
         match self.role {
             Role::Forward => "conv2d",
@@ -382,62 +376,41 @@ impl CustomOp2 for Conv {
         }
     }
 
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch::<2>(self, CustomOp2::name(self), [(a, a_layout), (b, b_layout)])
+    fn cpu<T: Real>(&self, [a, b]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        Ok([self.run(a, b, None)?])
+    }
+}
+
+impl Op<2> for Conv {
+    fn saves(&self) -> Saves<2> {
+        Saves::OPERANDS
     }
 
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        self.gradients(a, b, upstream)
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        self.gradients(saved, upstream)
     }
 }
 
 /// A convolution or a transposed one that starts its sums from the bias.
 struct WithBias(Conv);
 
-impl Kernel<3> for WithBias {
-    fn run<T: Real>(&self, [a, b, (bias, _)]: [(&[T], &Shape); 3]) -> candle_core::Result<(Vec<T>, Shape)> {
-        self.0.run(a, b, Some(bias))
+impl Kernel<3, 1> for WithBias {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu<T: Real>(&self, [a, b, (bias, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
+        Ok([self.0.run(a, b, Some(bias))?])
     }
 }
 
-impl CustomOp3 for WithBias {
-    fn name(&self) -> &'static str {
-        CustomOp2::name(&self.0)
+impl Op<3> for WithBias {
+    fn saves(&self) -> Saves<3> {
+        Saves { operands: [true, true, false], output: false }
     }
 
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(a, a_layout), (b, b_layout), (bias, bias_layout)])
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        bias: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (for_a, for_b) = self.0.gradients(a, b, upstream)?;
-        Ok((for_a, for_b, wanted(bias, || Ok(channel::sum(upstream)?))?))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 3]> {
+        let [for_a, for_b] = self.0.gradients(saved, upstream)?;
+        Ok([for_a, for_b, saved.wanted(2, || Ok(channel::sum(upstream)?))?])
     }
 }

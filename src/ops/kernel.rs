@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
-use candle_core::{CpuStorage, Layout, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, Layout, WithDType};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -61,40 +61,6 @@ macro_rules! real {
 
 real!(f32, F32);
 real!(f64, F64);
-
-/// A kernel written once for both float types. `N` slices with their shapes go in, one tensor comes out.
-pub(super) trait Kernel<const N: usize> {
-    fn run<T: Real>(&self, inputs: [(&[T], &Shape); N]) -> candle_core::Result<(Vec<T>, Shape)>;
-}
-
-/// Runs `kernel` on candle's storage, whichever of the two types it holds.
-pub(super) fn dispatch<const N: usize>(
-    kernel: &impl Kernel<N>,
-    name: &str,
-    inputs: [(&CpuStorage, &Layout); N],
-) -> candle_core::Result<(CpuStorage, Shape)> {
-    match inputs[0].0 {
-        CpuStorage::F32(_) => typed::<f32, N>(kernel, name, inputs),
-        CpuStorage::F64(_) => typed::<f64, N>(kernel, name, inputs),
-        other => candle_core::bail!(
-            "{name}: found {:?}, expected F32 or F64",
-            candle_core::backend::BackendStorage::dtype(other)
-        ),
-    }
-}
-
-fn typed<T: Real, const N: usize>(
-    kernel: &impl Kernel<N>,
-    name: &str,
-    inputs: [(&CpuStorage, &Layout); N],
-) -> candle_core::Result<(CpuStorage, Shape)> {
-    let mut slices: [(&[T], &Shape); N] = [(&[], inputs[0].1.shape()); N];
-    for (slice, (storage, layout)) in slices.iter_mut().zip(inputs) {
-        *slice = (view(storage, layout, name)?, layout.shape());
-    }
-    let (values, shape) = kernel.run(slices)?;
-    Ok((T::storage(values), shape))
-}
 
 /// The numbers of a contiguous tensor.
 pub(super) fn view<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout, name: &str) -> candle_core::Result<&'a [T]> {
@@ -157,29 +123,44 @@ pub(super) fn map2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> V
     }
 }
 
-/// How many running sums a reduction keeps: enough for one vector register, and fixed, so that the order of additions
-/// never depends on the machine.
-const LANES: usize = 16;
+/// How many running sums a reduction keeps: enough for two of the widest vector registers, and fixed, so that the order
+/// of additions never depends on the machine.
+const LANES: usize = 32;
 
-/// Σ f(x), in a fixed order: 16 interleaved partial sums, then those in double precision.
+/// Σ f(x), in a fixed order: 32 interleaved partial sums, then those in double precision.
+#[inline(always)]
 pub(super) fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> f64 {
-    sum2(x, x, |x, _| f(x))
+    let [total] = sums2(x, x, |x, _| [f(x)]);
+    total
 }
 
 /// Σ f(x, y) over slices of one length, in a fixed order as [`sum`].
+#[inline(always)]
 pub(super) fn sum2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> f64 {
-    let mut total = 0.0;
+    let [total] = sums2(x, y, |x, y| [f(x, y)]);
+    total
+}
+
+/// Several sums over slices of one length in one pass, each as [`sum`].
+#[inline(always)]
+pub(super) fn sums2<T: Real, const N: usize>(x: &[T], y: &[T], f: impl Fn(T, T) -> [T; N]) -> [f64; N] {
+    let mut lanes = [[T::ZERO; LANES]; N];
     let (mut xs, mut ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    if x.len() >= LANES {
-        let mut lanes = [T::ZERO; LANES];
-        for (x, y) in (&mut xs).zip(&mut ys) {
-            for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
-                *lane += f(x, y);
+    for (x, y) in (&mut xs).zip(&mut ys) {
+        for lane in 0..LANES {
+            let terms = f(x[lane], y[lane]);
+            for (lanes, term) in lanes.iter_mut().zip(terms) {
+                lanes[lane] += term;
             }
         }
-        total = lanes.iter().map(|lane| lane.wide()).sum();
     }
-    total + xs.remainder().iter().zip(ys.remainder()).map(|(&x, &y)| f(x, y).wide()).sum::<f64>()
+    let mut totals = lanes.map(|lanes| lanes.iter().map(|lane| lane.wide()).sum::<f64>());
+    for (&x, &y) in xs.remainder().iter().zip(ys.remainder()) {
+        for (total, term) in totals.iter_mut().zip(f(x, y)) {
+            *total += term.wide();
+        }
+    }
+    totals
 }
 
 /// A pointer that tasks share to write disjoint parts of one buffer.
@@ -199,12 +180,4 @@ impl<T> Shared<T> {
     pub(super) fn get(self) -> *mut T {
         self.0
     }
-}
-
-/// The gradient of an operand, unless nothing upstream of it is trained.
-pub(super) fn wanted(
-    operand: &Tensor,
-    gradient: impl FnOnce() -> candle_core::Result<Tensor>,
-) -> candle_core::Result<Option<Tensor>> {
-    if operand.track_op() { gradient().map(Some) } else { Ok(None) }
 }

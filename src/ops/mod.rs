@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod adam;
+pub mod arithmetic;
 pub mod channel;
 pub mod conv;
 pub mod norm;
@@ -14,6 +15,7 @@ pub mod reshape;
 
 mod correlate;
 mod kernel;
+mod op;
 mod smooth;
 
 /// A vertical and a horizontal size: `3` stands for `[3, 3]`.

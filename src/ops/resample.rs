@@ -1,10 +1,12 @@
 //! Nearest upsampling and average pooling: one linear operation and its adjoint, which are each other's gradient.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Pair;
-use super::kernel::{Kernel, Real, dispatch, filled};
+use super::kernel::{Real, filled};
+use super::op::{Kernel, Numbers, Op, apply};
+use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
 /// Nearest-neighbour upsampling by a whole factor: `[N, C, H, W]` → `[N, C, k·H, k·W]`.
@@ -20,7 +22,7 @@ pub fn upsample_nearest(x: &Tensor, k: impl Into<Pair>) -> Result<Tensor> {
         return Err(Error::invalid("nearest upsampling: factor", "0", "at least 1", ""));
     }
     let windows = Windows { kernel, stride: kernel, padding: [0, 0], factor: 1.0 };
-    Ok(x.contiguous()?.apply_op1(Spread { windows, size: [h * kernel[0], w * kernel[1]] })?)
+    Ok(apply(Spread { windows, size: [h * kernel[0], w * kernel[1]] }, [x])?)
 }
 
 /// Mean over windows of `k`×`k` that touch each other: `[N, C, H, W]` → `[N, C, ⌊H/k⌋, ⌊W/k⌋]`; rows and columns that
@@ -61,7 +63,7 @@ pub fn avg_pool2d_with(
         return Err(Error::shape("average pooling: input", x.dims(), format!("at least one window of {kernel:?}")));
     }
     let factor = 1.0 / (kernel[0] * kernel[1]) as f64;
-    Ok(x.contiguous()?.apply_op1(Pool { windows: Windows { kernel, stride, padding, factor } })?)
+    Ok(apply(Pool { windows: Windows { kernel, stride, padding, factor } }, [x])?)
 }
 
 /// Windows on a plane; what is summed over them is multiplied by `factor`.
@@ -91,8 +93,12 @@ struct Pool {
     windows: Windows,
 }
 
-impl Kernel<1> for Pool {
-    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
+impl Kernel<1, 1> for Pool {
+    fn name(&self) -> &'static str {
+        "avg_pool2d"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, c, h, w) = shape.dims4()?;
         let (rows, columns) = (self.windows.count(0, h), self.windows.count(1, w));
         let factor = T::of(self.windows.factor);
@@ -117,22 +123,18 @@ impl Kernel<1> for Pool {
                 });
             })
         };
-        Ok((out, (n, c, rows, columns).into()))
+        Ok([(out, (n, c, rows, columns).into())])
     }
 }
 
-impl CustomOp1 for Pool {
-    fn name(&self) -> &'static str {
-        "avg_pool2d"
+impl Op<1> for Pool {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, layout)])
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let (_, _, h, w) = x.dims4()?;
-        upstream.contiguous()?.apply_op1(Spread { windows: self.windows, size: [h, w] }).map(Some)
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
+        let (_, _, h, w) = saved.shape(0).dims4()?;
+        Ok([Some(apply(Spread { windows: self.windows, size: [h, w] }, [upstream])?)])
     }
 }
 
@@ -158,27 +160,27 @@ impl Spread {
     }
 }
 
-impl Kernel<1> for Spread {
-    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
+impl Kernel<1, 1> for Spread {
+    fn name(&self) -> &'static str {
+        "upsample_nearest"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, c, rows, columns) = shape.dims4()?;
         let [h, w] = self.size;
         let mut out = vec![T::ZERO; n * c * h * w];
         let planes = out.par_chunks_mut((h * w).max(1)).zip(x.par_chunks((rows * columns).max(1)));
         planes.for_each(|(out, x)| self.plane(x, columns, out));
-        Ok((out, (n, c, h, w).into()))
+        Ok([(out, (n, c, h, w).into())])
     }
 }
 
-impl CustomOp1 for Spread {
-    fn name(&self) -> &'static str {
-        "upsample_nearest"
+impl Op<1> for Spread {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, layout)])
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        upstream.contiguous()?.apply_op1(Pool { windows: self.windows }).map(Some)
+    fn backward(&self, _: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
+        Ok([Some(apply(Pool { windows: self.windows }, [upstream])?)])
     }
 }

@@ -1,9 +1,11 @@
 //! Moving channels into space and back (sub-pixel convolution, Shi et al. 2016); the two are each other's gradient.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
-use super::kernel::{Kernel, Real, dispatch, filled};
+use super::kernel::{Real, filled};
+use super::op::{Kernel, Numbers, Op, apply};
+use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
 /// Which channel of the input holds sub-pixel (dy, dx) of output channel c, for an upscaling r and C output channels.
@@ -26,7 +28,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize, order: ShuffleOrder) -> Result<Tensor
     if r == 0 || !channels.is_multiple_of(r * r) {
         return Err(Error::shape("pixel shuffle: input", x.dims(), format!("channels divisible by {}", r * r)));
     }
-    Ok(x.contiguous()?.apply_op1(Shuffle { r, order, towards: Towards::Space })?)
+    Ok(apply(Shuffle { r, order, towards: Towards::Space }, [x])?)
 }
 
 /// The inverse of [`pixel_shuffle`]: `[N, C, r·H, r·W]` → `[N, C·r², H, W]`.
@@ -40,7 +42,7 @@ pub fn pixel_unshuffle(x: &Tensor, r: usize, order: ShuffleOrder) -> Result<Tens
     if r == 0 || !height.is_multiple_of(r) || !width.is_multiple_of(r) {
         return Err(Error::shape("pixel unshuffle: input", x.dims(), format!("height and width divisible by {r}")));
     }
-    Ok(x.contiguous()?.apply_op1(Shuffle { r, order, towards: Towards::Channels })?)
+    Ok(apply(Shuffle { r, order, towards: Towards::Channels }, [x])?)
 }
 
 #[derive(Clone, Copy)]
@@ -122,29 +124,29 @@ impl Shuffle {
     }
 }
 
-impl Kernel<1> for Shuffle {
-    fn run<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> candle_core::Result<(Vec<T>, Shape)> {
-        Ok(match self.towards {
-            Towards::Space => self.towards_space(x, shape.dims4()?),
-            Towards::Channels => self.towards_channels(x, shape.dims4()?),
-        })
-    }
-}
-
-impl CustomOp1 for Shuffle {
+impl Kernel<1, 1> for Shuffle {
     fn name(&self) -> &'static str {
         "pixel_shuffle"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, layout)])
+    fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
+        Ok([match self.towards {
+            Towards::Space => self.towards_space(x, shape.dims4()?),
+            Towards::Channels => self.towards_channels(x, shape.dims4()?),
+        }])
+    }
+}
+
+impl Op<1> for Shuffle {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
     }
 
-    fn bwd(&self, _: &Tensor, _: &Tensor, upstream: &Tensor) -> candle_core::Result<Option<Tensor>> {
+    fn backward(&self, _: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
         let towards = match self.towards {
             Towards::Space => Towards::Channels,
             Towards::Channels => Towards::Space,
         };
-        upstream.contiguous()?.apply_op1(Shuffle { towards, ..*self }).map(Some)
+        Ok([Some(apply(Shuffle { towards, ..*self }, [upstream])?)])
     }
 }

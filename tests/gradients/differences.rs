@@ -5,6 +5,7 @@
 //! does when `CANDLE_GRAD_DO_NOT_DETACH` is set before the first backward of a thread.
 
 use tachie::Result;
+use tachie::autograd::{backward, backward_keeping_graph};
 use tachie::candle_core::{self, DType, Device, Tensor, Var};
 use tachie::rng::seed;
 
@@ -66,7 +67,7 @@ fn scalar(case: &Case, variables: &[Var], order: Order) -> Result<Tensor> {
     if order == Order::First {
         return Ok(s);
     }
-    let gradients = s.backward()?;
+    let gradients = backward_keeping_graph(&s)?;
     let gradient = gradients.get(&variables[0]).ok_or_else(|| candle_core::Error::msg("no gradient for operand 0"))?;
     Ok((gradient.sqr()? * fixed("c", gradient)?)?.sum_all()?)
 }
@@ -77,7 +78,7 @@ pub fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
 
 fn analytic(case: &Case, values: &[Vec<f64>], dtype: DType, order: Order) -> Result<Vec<Vec<f64>>> {
     let variables = variables(values, &case.shapes, dtype)?;
-    let gradients = scalar(case, &variables, order)?.backward()?;
+    let gradients = backward(&scalar(case, &variables, order)?)?;
     let gradient = |variable: &Var| match gradients.get(variable) {
         Some(gradient) => numbers(gradient),
         None => Ok(vec![0.0; variable.elem_count()]),

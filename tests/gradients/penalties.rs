@@ -73,7 +73,7 @@ fn check(name: &str, penalty: impl Fn(&Everything) -> Result<Tensor>) -> Result<
     let critic = Everything::new(&params.view(Training::All), labels)?;
     let value = penalty(&critic)?;
     assert!(value.to_scalar::<f64>()? > 1e-3, "{name}: the penalty vanishes and so tests nothing");
-    let gradients = value.backward()?;
+    let gradients = tachie::autograd::backward(&value)?;
     for (parameter, var) in params.trainable("") {
         let before = var.as_detached_tensor().copy()?;
         let flat = numbers(&before)?;

@@ -20,6 +20,7 @@ use tachie::ops::{activation, adam};
 use tachie::rng::seed;
 
 use crate::differences::{difference, numbers};
+use tachie::autograd::backward;
 
 const TYPES: [(DType, f64); 2] = [(DType::F64, 1e-12), (DType::F32, 5e-6)];
 
@@ -55,7 +56,7 @@ impl Golden {
             operands.iter().map(|name| Var::from_tensor(&self.get(&format!("{case}.{name}"))).unwrap()).collect();
         let y = f(&variables).unwrap();
         self.same(&format!("{case}.y"), &y);
-        let gradients = (y * self.get(&format!("{case}.g"))).unwrap().sum_all().unwrap().backward().unwrap();
+        let gradients = backward(&(y * self.get(&format!("{case}.g"))).unwrap()).unwrap();
         for (name, variable) in operands.iter().zip(&variables) {
             self.same(&format!("{case}.d_{name}"), gradients.get(variable).unwrap());
         }
@@ -129,7 +130,7 @@ fn batch_norm_with_running_statistics() {
                 let y = layer.forward(&v[0], Mode::Train)?;
                 for (name, gradient) in [("weight", 0), ("bias", 1)] {
                     let upstream = golden.get(&format!("{case}.g"));
-                    let gradients = (&y * upstream)?.sum_all()?.backward()?;
+                    let gradients = backward(&(&y * upstream)?)?;
                     let (_, var) = &params.trainable("")[1 - gradient];
                     golden.same(&format!("{case}.d_{name}"), gradients.get(var).unwrap());
                 }
@@ -205,7 +206,7 @@ fn penalties_of_a_critic() {
         for (case, penalty) in [("norm", Penalty::Norm { target: 1.0 }), ("r1", Penalty::SquaredNorm)] {
             let value = gradient_penalty(&critic, &golden.get("critic.at"), penalty)?;
             golden.same(&format!("penalty_{case}.value"), &value.reshape(1)?);
-            let gradients = value.backward()?;
+            let gradients = backward(&value)?;
             let mut compared = 0;
             for (name, var) in params.trainable("") {
                 let key = format!("penalty_{case}.d_{name}");

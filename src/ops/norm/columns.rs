@@ -5,23 +5,30 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernels::Moments;
+use super::kernels::{Moments, Sums};
 use crate::ops::kernel::{Real, filled, widest};
 
 /// Columns of one task.
 const BAND: usize = 256;
 
-/// Σ over rows of f(number of x, number of t, centre of the column), for every column.
-fn sums<T: Real>(x: &[T], t: &[T], centres: &[f64], f: impl Fn(f64, f64, f64) -> f64 + Sync) -> Vec<f64> {
+/// Σ over rows of f(number of x, number of t, centre of the column) in double precision, for every column.
+fn total<T: Real, const N: usize>(
+    x: &[T],
+    t: &[T],
+    centres: &[f64],
+    f: impl Fn(f64, f64, f64) -> [f64; N] + Sync,
+) -> Vec<[f64; N]> {
     let columns = centres.len();
     let band = |band: Range<usize>| {
-        let mut totals = vec![0.0; band.len()];
+        let mut totals = vec![[0.0; N]; band.len()];
         let centres = &centres[band.clone()];
         widest(|| {
             for (x, t) in x.chunks_exact(columns).zip(t.chunks_exact(columns)) {
                 let numbers = x[band.clone()].iter().zip(&t[band.clone()]).zip(centres);
-                for (total, ((x, t), centre)) in totals.iter_mut().zip(numbers) {
-                    *total += f(x.wide(), t.wide(), *centre);
+                for (totals, ((x, t), centre)) in totals.iter_mut().zip(numbers) {
+                    for (total, term) in totals.iter_mut().zip(f(x.wide(), t.wide(), *centre)) {
+                        *total += term;
+                    }
                 }
             }
         });
@@ -55,10 +62,10 @@ fn rows<T>(x: &[T], columns: usize) -> f64 {
 
 pub(super) fn moments<T: Real>(x: &[T], columns: usize) -> Vec<Moments> {
     let rows = rows(x, columns);
-    let totals = sums(x, x, &vec![0.0; columns], |x, _, _| x);
-    let means: Vec<f64> = totals.iter().map(|total| total / rows).collect();
-    let squares = sums(x, x, &means, |x, _, mean| (x - mean) * (x - mean));
-    means.into_iter().zip(squares).map(|(mean, squares)| Moments { mean, variance: squares / rows }).collect()
+    let totals = total(x, x, &vec![0.0; columns], |x, _, _| [x]);
+    let means: Vec<f64> = totals.iter().map(|[total]| total / rows).collect();
+    let squares = total(x, x, &means, |x, _, mean| [(x - mean) * (x - mean)]);
+    means.into_iter().zip(squares).map(|(mean, [squares])| Moments { mean, variance: squares / rows }).collect()
 }
 
 pub(super) fn normalize<T: Real>(x: &[T], moments: &[Moments], epsilon: f64, (weight, bias): (&[T], &[T])) -> Vec<T> {
@@ -69,25 +76,28 @@ pub(super) fn normalize<T: Real>(x: &[T], moments: &[Moments], epsilon: f64, (we
     map(x, x, &lines, |x, _, &[mean, scale, bias]| (x - mean) * scale + bias)
 }
 
-pub(super) fn derivative<T: Real>((x, t): (&[T], &[T]), moments: &[Moments], epsilon: f64, weight: &[T]) -> Vec<T> {
+pub(super) fn derivative<T: Real>(
+    (x, t): (&[T], &[T]),
+    moments: &[Moments],
+    epsilon: f64,
+    weight: &[T],
+) -> (Vec<T>, Vec<Sums>) {
     let rows = rows(x, moments.len());
-    let means = means(moments);
-    let totals = sums(x, t, &means, |_, t, _| t);
-    let products = sums(x, t, &means, |x, t, mean| (x - mean) * t);
-    let line = |column: usize| {
-        let rate = moments[column].rate(epsilon);
-        let slope = T::of(products[column] * rate * rate / rows);
-        [T::of(moments[column].mean), T::of(rate) * weight[column], T::of(totals[column] / rows), slope]
+    let sums = sums((x, t), moments, epsilon);
+    let line = |((sums, moments), &weight): ((&Sums, &Moments), &T)| {
+        let rate = moments.rate(epsilon);
+        [T::of(moments.mean), T::of(rate) * weight, T::of(sums.total / rows), T::of(sums.along * rate / rows)]
     };
-    let lines: Vec<[T; 4]> = (0..moments.len()).map(line).collect();
-    map(x, t, &lines, |x, t, &[centre, scale, offset, slope]| scale * (t - offset - (x - centre) * slope))
+    let lines: Vec<[T; 4]> = sums.iter().zip(moments).zip(weight).map(line).collect();
+    let derivative =
+        map(x, t, &lines, |x, t, &[centre, scale, offset, slope]| scale * (t - offset - (x - centre) * slope));
+    (derivative, sums)
 }
 
-pub(super) fn correlation<T: Real>((x, t): (&[T], &[T]), moments: &[Moments], epsilon: f64) -> Vec<T> {
-    let products = sums(x, t, &means(moments), |x, t, mean| (x - mean) * t);
-    products.iter().zip(moments).map(|(product, moments)| T::of(product * moments.rate(epsilon))).collect()
-}
-
-fn means(moments: &[Moments]) -> Vec<f64> {
-    moments.iter().map(|moments| moments.mean).collect()
+pub(super) fn sums<T: Real>((x, t): (&[T], &[T]), moments: &[Moments], epsilon: f64) -> Vec<Sums> {
+    let means: Vec<f64> = moments.iter().map(|moments| moments.mean).collect();
+    let totals = total(x, t, &means, |x, t, mean| [t, (x - mean) * t]);
+    let sums =
+        |([total, product], moments): ([f64; 2], &Moments)| Sums { total, along: product * moments.rate(epsilon) };
+    totals.into_iter().zip(moments).map(sums).collect()
 }

@@ -6,7 +6,7 @@ use candle_core::Shape;
 use rayon::prelude::*;
 
 use super::columns;
-use crate::ops::kernel::{CHUNK, Real, Shared, filled, sum, sum2};
+use crate::ops::kernel::{CHUNK, Real, Shared, filled, sum, sums2, widest};
 
 /// Which numbers share their statistics.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,15 @@ impl Moments {
     }
 }
 
+/// What a derivative needs of a group's upstream gradient t.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    /// Σ t.
+    pub total: f64,
+    /// Σ x̂·t.
+    pub along: f64,
+}
+
 /// Planes of one group of numbers.
 #[derive(Clone, Copy)]
 struct Group {
@@ -48,6 +57,37 @@ impl Group {
 
     fn count(self) -> f64 {
         (self.planes * self.size) as f64
+    }
+
+    #[inline(always)]
+    fn moments<T: Real>(self, x: &[T]) -> Moments {
+        let (mut total, mut squares) = (0.0, 0.0);
+        widest(|| {
+            for plane in self.planes() {
+                total += sum(&x[plane], |x| x);
+            }
+        });
+        let mean = total / self.count();
+        let centre = T::of(mean);
+        widest(|| {
+            for plane in self.planes() {
+                squares += sum(&x[plane], |x| (x - centre) * (x - centre));
+            }
+        });
+        Moments { mean, variance: squares / self.count() }
+    }
+
+    fn sums<T: Real>(self, (x, t): (&[T], &[T]), moments: Moments, epsilon: f64) -> Sums {
+        let centre = T::of(moments.mean);
+        let (mut total, mut product) = (0.0, 0.0);
+        widest(|| {
+            for plane in self.planes() {
+                let [t, along] = sums2(&x[plane.clone()], &t[plane], |x, t| [t, (x - centre) * t]);
+                total += t;
+                product += along;
+            }
+        });
+        Sums { total, along: product * moments.rate(epsilon) }
     }
 }
 
@@ -79,46 +119,48 @@ impl Over {
         if self.is_columns(shape) {
             return columns::moments(x, shape.dims()[1]);
         }
-        self.for_groups(shape, |_, group| {
-            let mean = group.planes().map(|plane| sum(&x[plane], |x| x)).sum::<f64>() / group.count();
-            let centre = T::of(mean);
-            let squares = group.planes().map(|plane| sum(&x[plane], |x| (x - centre) * (x - centre)));
-            Moments { mean, variance: squares.sum::<f64>() / group.count() }
-        })
+        self.for_groups(shape, |_, group| group.moments(x))
     }
 
-    /// γ·(x − μ)·r + β.
+    /// γ·(x − μ)·r + β, and the moments, which are computed unless they are `known`.
     pub fn normalize<T: Real>(
         self,
         x: &[T],
         shape: &Shape,
-        moments: &[Moments],
+        known: Option<&[Moments]>,
         epsilon: f64,
         (weight, bias): (&[T], &[T]),
-    ) -> Vec<T> {
+    ) -> (Vec<T>, Vec<Moments>) {
         if self.is_columns(shape) {
-            return columns::normalize(x, moments, epsilon, (weight, bias));
+            let moments = known.map_or_else(|| columns::moments(x, shape.dims()[1]), <[_]>::to_vec);
+            return (columns::normalize(x, &moments, epsilon, (weight, bias)), moments);
         }
+        let mut moments = Vec::new();
         // SAFETY: the planes of all groups cover the tensor, each once.
-        unsafe {
+        let y = unsafe {
             filled(x.len(), |y| {
                 let y = Shared::new(y.as_mut_ptr().cast::<T>());
-                self.for_groups(shape, |i, group| {
-                    let centre = T::of(moments[i].mean);
-                    let scale = T::of(moments[i].rate(epsilon)) * weight[group.channel];
+                moments = self.for_groups(shape, |i, group| {
+                    let moments = known.map_or_else(|| group.moments(x), |known| known[i]);
+                    let centre = T::of(moments.mean);
+                    let scale = T::of(moments.rate(epsilon)) * weight[group.channel];
                     let shift = bias[group.channel];
-                    for plane in group.planes() {
-                        let out = y.get().add(plane.start);
-                        for (j, &x) in x[plane].iter().enumerate() {
-                            *out.add(j) = (x - centre) * scale + shift;
+                    widest(|| {
+                        for plane in group.planes() {
+                            let out = y.get().add(plane.start);
+                            for (j, &x) in x[plane].iter().enumerate() {
+                                *out.add(j) = (x - centre) * scale + shift;
+                            }
                         }
-                    }
+                    });
+                    moments
                 });
             })
-        }
+        };
+        (y, moments)
     }
 
-    /// γ·r·(t − mean t − x̂·mean(x̂·t)).
+    /// γ·r·(t − mean t − x̂·mean(x̂·t)), and the sums of every group.
     pub fn derivative<T: Real>(
         self,
         (x, t): (&[T], &[T]),
@@ -126,52 +168,48 @@ impl Over {
         moments: &[Moments],
         epsilon: f64,
         weight: &[T],
-    ) -> Vec<T> {
+    ) -> (Vec<T>, Vec<Sums>) {
         if self.is_columns(shape) {
             return columns::derivative((x, t), moments, epsilon, weight);
         }
+        let mut sums = Vec::new();
         // SAFETY: the planes of all groups cover the tensor, each once.
-        unsafe {
+        let derivative = unsafe {
             filled(x.len(), |out| {
                 let out = Shared::new(out.as_mut_ptr().cast::<T>());
-                self.for_groups(shape, |i, group| {
+                sums = self.for_groups(shape, |i, group| {
+                    let sums = group.sums((x, t), moments[i], epsilon);
                     let (centre, rate) = (T::of(moments[i].mean), moments[i].rate(epsilon));
-                    let total: f64 = group.planes().map(|plane| sum(&t[plane], |t| t)).sum();
                     let scale = T::of(rate) * weight[group.channel];
-                    let offset = T::of(total / group.count());
-                    let slope = T::of(centred_product((x, t), group, centre) * rate * rate / group.count());
-                    for plane in group.planes() {
-                        let out = out.get().add(plane.start);
-                        for (j, (&x, &t)) in x[plane.clone()].iter().zip(&t[plane]).enumerate() {
-                            *out.add(j) = scale * (t - offset - (x - centre) * slope);
+                    let offset = T::of(sums.total / group.count());
+                    let slope = T::of(sums.along * rate / group.count());
+                    widest(|| {
+                        for plane in group.planes() {
+                            let out = out.get().add(plane.start);
+                            for (j, (&x, &t)) in x[plane.clone()].iter().zip(&t[plane]).enumerate() {
+                                *out.add(j) = scale * (t - offset - (x - centre) * slope);
+                            }
                         }
-                    }
+                    });
+                    sums
                 });
             })
-        }
+        };
+        (derivative, sums)
     }
 
-    /// Σ x̂·t per channel.
-    pub fn correlation<T: Real>(
-        self,
-        (x, t): (&[T], &[T]),
-        shape: &Shape,
-        moments: &[Moments],
-        epsilon: f64,
-    ) -> Vec<T> {
+    /// The sums of every group.
+    pub fn sums<T: Real>(self, (x, t): (&[T], &[T]), shape: &Shape, moments: &[Moments], epsilon: f64) -> Vec<Sums> {
         if self.is_columns(shape) {
-            return columns::correlation((x, t), moments, epsilon);
+            return columns::sums((x, t), moments, epsilon);
         }
-        let per_group = self.for_groups(shape, |i, group| {
-            centred_product((x, t), group, T::of(moments[i].mean)) * moments[i].rate(epsilon)
-        });
+        self.for_groups(shape, |i, group| group.sums((x, t), moments[i], epsilon))
+    }
+
+    /// One of the sums, added over the groups of each channel.
+    pub fn per_channel<T: Real>(self, shape: &Shape, sums: &[Sums], of: fn(&Sums) -> f64) -> Vec<T> {
         // Groups of one channel lie `channels` apart, in the order of the images.
         let channels = shape.dims()[1];
-        (0..channels).map(|channel| T::of(per_group[channel..].iter().step_by(channels).sum())).collect()
+        (0..channels).map(|channel| T::of(sums[channel..].iter().step_by(channels).map(of).sum())).collect()
     }
-}
-
-/// Σ (x − centre)·t over a group.
-fn centred_product<T: Real>((x, t): (&[T], &[T]), group: Group, centre: T) -> f64 {
-    group.planes().map(|plane| sum2(&x[plane.clone()], &t[plane], |x, t| (x - centre) * t)).sum()
 }

@@ -1,4 +1,5 @@
-//! Batch and instance normalisation in two passes over memory forward and two backward.
+//! Batch and instance normalisation: memory is read once and written once forward, and read and written once backward;
+//! a group's other passes find it in the cache.
 //!
 //! Both are y = γ·x̂ + β with x̂ = (x − μ)·r, r = (variance + ε)^−½ over groups of numbers: a channel of the whole batch,
 //! or one plane. The derivative of x̂ is P(t) = r·(t − mean t − x̂·mean(x̂·t)), a symmetric map, so that one
@@ -6,11 +7,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use self::kernels::{Moments, Over};
+use self::kernels::{Moments, Over, Sums};
 use super::channel;
-use super::kernel::{Kernel, Real, dispatch, wanted};
+use super::kernel::Real;
+use super::op::{Kernel, Numbers, Op, apply, compute};
+use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 
 mod columns;
 mod kernels;
@@ -125,104 +128,92 @@ impl Norm {
 }
 
 fn normalize(x: &Tensor, weight: &Tensor, bias: &Tensor, norm: Norm) -> candle_core::Result<Tensor> {
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Normalize(norm))
+    apply(Normalize(norm), [x, weight, bias])
 }
 
 /// (x, γ, β) → γ·x̂ + β.
 struct Normalize(Norm);
 
-impl Kernel<3> for Normalize {
-    fn run<T: Real>(
-        &self,
-        [(x, shape), (weight, _), (bias, _)]: [(&[T], &Shape); 3],
-    ) -> candle_core::Result<(Vec<T>, Shape)> {
-        let Norm { over, epsilon, .. } = self.0;
-        Ok((over.normalize(x, shape, self.0.moments(x, shape), epsilon, (weight, bias)), shape.clone()))
-    }
-}
-
-impl CustomOp3 for Normalize {
+impl Kernel<3, 1> for Normalize {
     fn name(&self) -> &'static str {
         "normalize"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (weight, weight_layout), (bias, bias_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (weight, _), (bias, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
+        let Norm { over, epsilon, moments } = &self.0;
+        let known = moments.get().map(Vec::as_slice);
+        let (y, found) = over.normalize(x, shape, known, *epsilon, (weight, bias));
+        moments.get_or_init(|| found);
+        Ok([(y, shape.clone())])
+    }
+}
+
+impl Op<3> for Normalize {
+    fn saves(&self) -> Saves<3> {
+        Saves { operands: [true, true, false], output: false }
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let for_x = wanted(x, || derivative(x, upstream, weight, self.0.clone()))?;
-        let for_weight = wanted(weight, || correlation(x, upstream, self.0.clone()))?;
-        Ok((for_x, for_weight, wanted(bias, || Ok(channel::sum(upstream)?))?))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 3]> {
+        let (x, weight, norm) = (saved.operand(0)?, saved.operand(1)?, &self.0);
+        if !saved.keeps_graph() && saved.needs(0) {
+            let gradients = compute(&Gradients(norm.clone()), [x, upstream, weight])?;
+            return Ok(gradients.map(Some));
+        }
+        let for_x = saved.wanted(0, || derivative(x, upstream, weight, norm.clone()))?;
+        let for_weight = saved.wanted(1, || correlation(x, upstream, norm.clone()))?;
+        Ok([for_x, for_weight, saved.wanted(2, || Ok(channel::sum(upstream)?))?])
+    }
+}
+
+/// (x, t, γ) → the gradients of x, γ and β at once.
+struct Gradients(Norm);
+
+impl Kernel<3, 3> for Gradients {
+    fn name(&self) -> &'static str {
+        "normalize_gradients"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape), (t, _), (weight, channels)]: [(&[T], &Shape); 3]) -> Numbers<T, 3> {
+        let Norm { over, epsilon, .. } = self.0;
+        let (for_x, sums) = over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight);
+        let of = |pick: fn(&Sums) -> f64| (over.per_channel(shape, &sums, pick), channels.clone());
+        Ok([(for_x, shape.clone()), of(|sums| sums.along), of(|sums| sums.total)])
     }
 }
 
 fn derivative(x: &Tensor, t: &Tensor, weight: &Tensor, norm: Norm) -> candle_core::Result<Tensor> {
-    x.contiguous()?.apply_op3(&t.contiguous()?, &weight.contiguous()?, Derivative(norm))
+    apply(Derivative(norm), [x, t, weight])
 }
 
 /// (x, t, γ) → γ·P(t).
 struct Derivative(Norm);
 
-impl Kernel<3> for Derivative {
-    fn run<T: Real>(
-        &self,
-        [(x, shape), (t, _), (weight, _)]: [(&[T], &Shape); 3],
-    ) -> candle_core::Result<(Vec<T>, Shape)> {
-        let Norm { over, epsilon, .. } = self.0;
-        Ok((over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight), shape.clone()))
-    }
-}
-
-impl CustomOp3 for Derivative {
+impl Kernel<3, 1> for Derivative {
     fn name(&self) -> &'static str {
         "normalize_derivative"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        t: &CpuStorage,
-        t_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (t, t_layout), (weight, weight_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (t, _), (weight, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
+        let Norm { over, epsilon, .. } = self.0;
+        Ok([(over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight).0, shape.clone())])
+    }
+}
+
+impl Op<3> for Derivative {
+    fn saves(&self) -> Saves<3> {
+        Saves::ALL
     }
 
     /// With h = γ·t and upstream G the gradient of ⟨G, P(h)⟩ with respect to x is
     /// −r·(x̂·mean(G·P(h)) + mean(x̂·G)·P(h) + mean(x̂·h)·P(G)).
-    fn bwd(
-        &self,
-        x: &Tensor,
-        t: &Tensor,
-        weight: &Tensor,
-        mapped: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let norm = &self.0;
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 3]> {
+        let (x, t, weight, norm) = (saved.operand(0)?, saved.operand(1)?, saved.operand(2)?, &self.0);
         let ones = weight.ones_like()?;
-        let for_x = wanted(x, || {
+        let for_x = saved.wanted(0, || {
             let (n, channels) = (x.dims()[0], x.dims()[1]);
             let flat = |x: &Tensor| x.contiguous()?.reshape((n, channels, ()));
             let (unit, rate) = norm.reference(&flat(x)?)?;
-            let (mapped, g, h) = (flat(mapped)?, flat(upstream)?, flat(&channel::scale(t, weight)?)?);
+            let (mapped, g, h) = (flat(&saved.output()?)?, flat(upstream)?, flat(&channel::scale(t, weight)?)?);
             let mapped_upstream = flat(&derivative(x, upstream, &ones, norm.clone())?)?;
             let along_unit = unit.broadcast_mul(&norm.mean(&(&g * &mapped)?)?)?;
             let along_mapped = mapped.broadcast_mul(&norm.mean(&(&unit * &g)?)?)?;
@@ -230,51 +221,40 @@ impl CustomOp3 for Derivative {
             let total = ((along_unit + along_mapped)? + along_upstream)?;
             total.broadcast_mul(&rate)?.neg()?.reshape(x.shape())
         })?;
-        let for_t = wanted(t, || derivative(x, upstream, weight, norm.clone()))?;
-        let for_weight = wanted(weight, || Ok(channel::dot(upstream, &derivative(x, t, &ones, norm.clone())?)?))?;
-        Ok((for_x, for_t, for_weight))
+        let for_t = saved.wanted(1, || derivative(x, upstream, weight, norm.clone()))?;
+        let for_weight = saved.wanted(2, || Ok(channel::dot(upstream, &derivative(x, t, &ones, norm.clone())?)?))?;
+        Ok([for_x, for_t, for_weight])
     }
 }
 
 fn correlation(x: &Tensor, t: &Tensor, norm: Norm) -> candle_core::Result<Tensor> {
-    x.contiguous()?.apply_op2(&t.contiguous()?, Correlation(norm))
+    apply(Correlation(norm), [x, t])
 }
 
 /// (x, t) → Σ x̂·t per channel.
 struct Correlation(Norm);
 
-impl Kernel<2> for Correlation {
-    fn run<T: Real>(&self, [(x, shape), (t, _)]: [(&[T], &Shape); 2]) -> candle_core::Result<(Vec<T>, Shape)> {
-        let Norm { over, epsilon, .. } = self.0;
-        let sums = over.correlation((x, t), shape, self.0.moments(x, shape), epsilon);
-        Ok((sums, shape.dims()[1].into()))
-    }
-}
-
-impl CustomOp2 for Correlation {
+impl Kernel<2, 1> for Correlation {
     fn name(&self) -> &'static str {
         "normalize_correlation"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        t: &CpuStorage,
-        t_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        dispatch(self, self.name(), [(x, x_layout), (t, t_layout)])
+    fn cpu<T: Real>(&self, [(x, shape), (t, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        let Norm { over, epsilon, .. } = self.0;
+        let sums = over.sums((x, t), shape, self.0.moments(x, shape), epsilon);
+        Ok([(over.per_channel(shape, &sums, |sums| sums.along), shape.dims()[1].into())])
+    }
+}
+
+impl Op<2> for Correlation {
+    fn saves(&self) -> Saves<2> {
+        Saves::OPERANDS
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        t: &Tensor,
-        _: &Tensor,
-        upstream: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let for_x = wanted(x, || derivative(x, t, upstream, self.0.clone()))?;
-        let for_t = wanted(t, || normalize(x, upstream, &upstream.zeros_like()?, self.0.clone()))?;
-        Ok((for_x, for_t))
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        let (x, t, norm) = (saved.operand(0)?, saved.operand(1)?, &self.0);
+        let for_x = saved.wanted(0, || derivative(x, t, upstream, norm.clone()))?;
+        let for_t = saved.wanted(1, || normalize(x, upstream, &upstream.zeros_like()?, norm.clone()))?;
+        Ok([for_x, for_t])
     }
 }

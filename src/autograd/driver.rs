@@ -1,0 +1,110 @@
+//! The walk from the loss to the variables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, TensorId};
+
+use super::node::{Edge, Node, Saved, arriving, with_recording};
+use crate::Result;
+use crate::ops::arithmetic::add;
+
+pub(super) fn run(loss: &Tensor, keeps_graph: bool) -> Result<GradStore> {
+    let mut walk = Walk { keeps_graph, waiting: BTreeMap::new(), found: GradStore::default() };
+    with_recording(keeps_graph, || {
+        match Edge::of(loss) {
+            Edge::Candle(loss) => walk.candle(&loss)?,
+            edge => walk.deliver(&edge, loss.ones_like()?.contiguous()?)?,
+        }
+        // Everything that uses a node's result has a larger number, so its gradient is complete when its turn comes.
+        while let Some((_, (node, upstream))) = walk.waiting.pop_last() {
+            let gradients = node.derivative.backward(&Saved::new(&node, keeps_graph), &upstream)?;
+            drop(upstream);
+            for (edge, gradient) in node.edges.iter().zip(gradients) {
+                if let Some(gradient) = gradient {
+                    walk.deliver(edge, gradient)?;
+                }
+            }
+        }
+        Ok(walk.found)
+    })
+}
+
+struct Walk {
+    keeps_graph: bool,
+    /// Gradients of results whose turn has not come, by the nodes' numbers.
+    waiting: BTreeMap<u64, (Arc<Node>, Tensor)>,
+    /// Gradients of variables.
+    found: GradStore,
+}
+
+impl Walk {
+    fn deliver(&mut self, edge: &Edge, gradient: Tensor) -> Result<()> {
+        let gradient = if self.keeps_graph { gradient } else { gradient.detach() };
+        match edge {
+            Edge::Nowhere => Ok(()),
+            Edge::Variable(variable) => self.found(variable.id(), gradient),
+            Edge::Node(node) => self.wait(node, gradient),
+            Edge::Candle(tensor) => {
+                let gradient = gradient.contiguous()?;
+                self.candle(&tensor.apply_op1(Seed { gradient })?)
+            }
+        }
+    }
+
+    fn found(&mut self, id: TensorId, gradient: Tensor) -> Result<()> {
+        let total = match self.found.get_id(id) {
+            Some(before) => add(before, &gradient)?,
+            None => gradient,
+        };
+        self.found.insert_id(id, total);
+        Ok(())
+    }
+
+    fn wait(&mut self, node: &Arc<Node>, gradient: Tensor) -> Result<()> {
+        let total = match self.waiting.remove(&node.sequence) {
+            Some((_, before)) => add(&before, &gradient)?,
+            None => gradient,
+        };
+        self.waiting.insert(node.sequence, (node.clone(), total));
+        Ok(())
+    }
+
+    /// Lets candle walk from `root` to variables and to nodes.
+    fn candle(&mut self, root: &Tensor) -> Result<()> {
+        let (gradients, arrived) = arriving(|| root.backward());
+        let gradients = gradients?;
+        let ids: Vec<TensorId> = gradients.get_ids().copied().collect();
+        for id in ids {
+            if let Some(gradient) = gradients.get_id(id) {
+                self.found(id, gradient.clone())?;
+            }
+        }
+        arrived.iter().try_for_each(|(node, gradient)| self.wait(node, gradient.clone()))
+    }
+}
+
+/// A scalar whose gradient with respect to its operand is `gradient`: starts candle's backward pass in the middle of a
+/// graph.
+struct Seed {
+    gradient: Tensor,
+}
+
+impl CustomOp1 for Seed {
+    fn name(&self) -> &'static str {
+        "gradient_seed"
+    }
+
+    fn cpu_fwd(&self, operand: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let zero = match operand {
+            CpuStorage::F64(_) => CpuStorage::F64(vec![0.0]),
+            _ => CpuStorage::F32(vec![0.0]),
+        };
+        Ok((zero, Shape::from(())))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        Ok(Some(self.gradient.clone()))
+    }
+}
