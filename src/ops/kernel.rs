@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, Layout, WithDType};
-use pulp::Arch;
 use rayon::prelude::*;
 
+pub(super) use super::level::widest;
 use super::smooth::Smooth;
 
 /// How many numbers one task of an elementwise kernel takes: small enough for two tasks per core at 64 px, large enough
@@ -81,13 +81,6 @@ pub(super) unsafe fn filled<T: Real>(len: usize, fill: impl FnOnce(&mut [MaybeUn
     // SAFETY: the capacity is there, and `fill` has written `len` numbers by the contract of this function.
     unsafe { values.set_len(len) };
     values
-}
-
-/// Runs a loop compiled for the widest vectors that this machine has. Nothing is fused or reordered for it: the numbers
-/// are the same bits on every machine.
-#[inline(always)]
-pub(super) fn widest(work: impl FnOnce()) {
-    Arch::new().dispatch(work);
 }
 
 /// f(x) number by number.

@@ -9,6 +9,7 @@ pub mod adam;
 pub mod arithmetic;
 pub mod channel;
 pub mod conv;
+pub mod level;
 pub mod norm;
 pub mod resample;
 pub mod reshape;

@@ -3,12 +3,14 @@
 use tachie::Result;
 use tachie::candle_core::Tensor;
 use tachie::ops::conv::{ConvSpec, conv_transpose2d_with_bias, conv2d, conv2d_with_bias};
+use tachie::ops::level::{Level, VARIABLE, level};
 use tachie::ops::norm::{batch_norm, instance_norm, instance_norm_tangent};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::{activation, channel};
 
 use crate::differences::{Case, Order, compare};
+use crate::processes::again;
 
 /// (name, input, weight, geometry)
 type Convolution = (&'static str, [usize; 4], [usize; 4], ConvSpec);
@@ -176,26 +178,34 @@ fn check(order: Order) {
     }
     let failures: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
     assert!(failures.is_empty(), "{order:?} order, {} of {} wrong: {failures:#?}", failures.len(), cases.len());
-    println!("{} operations right to {order:?} order", cases.len());
+    println!("{} operations {}", cases.len(), verdict(order, level()));
 }
 
+fn verdict(order: Order, level: Level) -> String {
+    format!("right to {order:?} order on {level}")
+}
+
+/// On every level of vector instructions, each in a process of its own, because a process chooses once.
 #[test]
 fn every_operation_to_first_order() {
-    check(Order::First);
+    if std::env::var_os(VARIABLE).is_some() {
+        return check(Order::First);
+    }
+    for level in Level::available() {
+        let variables = [(VARIABLE, level.name())];
+        again("operations::every_operation_to_first_order", &variables, &verdict(Order::First, level));
+    }
 }
 
-/// Runs itself as a process of its own, because candle reads its switch from the environment, once per thread.
+/// As to first order; candle reads its switch from the environment too, once per thread.
 #[test]
 fn every_operation_to_second_order() {
     const SWITCH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
     if std::env::var_os(SWITCH).is_some() {
         return check(Order::Second);
     }
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "operations::every_operation_to_second_order", "--nocapture"]).env(SWITCH, "1");
-    let output = child.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    println!("{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "see above");
-    assert!(text.contains("operations right to Second order"), "the child process checked nothing");
+    for level in Level::available() {
+        let variables = [(VARIABLE, level.name()), (SWITCH, "1")];
+        again("operations::every_operation_to_second_order", &variables, &verdict(Order::Second, level));
+    }
 }

@@ -1,14 +1,17 @@
-//! The same bits on 1, 2, 3 and 8 threads, forward and backward.
+//! The same bits on 1, 2, 3 and 8 threads, forward and backward, and on every level of vector instructions.
 
 use tachie::Result;
 use tachie::candle_core::Device;
 use tachie::candle_core::{Tensor, Var};
 use tachie::nn::conv::ConvSpec;
+use tachie::ops::level::{Level, VARIABLE, level};
 use tachie::ops::norm::{batch_norm, instance_norm};
 use tachie::ops::resample::{avg_pool2d, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
 use tachie::ops::{activation, conv};
 use tachie::rng::seed;
+
+use crate::processes::again;
 
 fn variable(name: &str, shape: &[usize]) -> Result<Var> {
     Ok(Var::from_tensor(&seed(3).stream(name).normal_tensor(shape, &Device::Cpu)?)?)
@@ -37,9 +40,16 @@ fn same_on_all_pools(name: &str, shapes: &[&[usize]], f: impl Fn(&[Var]) -> Resu
         pool.install(|| trace(&variables, &f)).unwrap()
     };
     let expected = on(1);
+    println!("bits of {name}: {}", digest(&expected));
     for threads in [2, 3, 8] {
         assert!(on(threads) == expected, "{name}: {threads} threads give other bits than 1");
     }
+}
+
+/// FNV-1a of all bits.
+fn digest(trace: &[Vec<u32>]) -> String {
+    let step = |hash: u64, bits: &u32| (hash ^ u64::from(*bits)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", trace.iter().flatten().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 #[test]
@@ -74,5 +84,22 @@ fn other_operations_do_not_depend_on_the_number_of_threads() {
         let y = upsample_nearest(&activation::leaky_relu(&v[0], 0.2)?, 2)?;
         activation::tanh(&avg_pool2d(&pixel_shuffle(&y, 2, ShuffleOrder::Dcr)?, 3)?)
     });
+    println!("compared on {}", level());
     same_on_all_pools("linear", &[&[64, 300], &[500, 300]], |v| Ok(v[0].matmul(&v[1].t()?)?));
+}
+
+/// Convolutions are left out: with wider vectors they add in another order, and fuse.
+#[test]
+fn other_operations_do_not_depend_on_the_vector_instructions() {
+    let lines = |level: Level| -> Vec<String> {
+        let name = "threads::other_operations_do_not_depend_on_the_number_of_threads";
+        let text = again(name, &[(VARIABLE, level.name())], &format!("compared on {level}"));
+        let digests = text.lines().filter(|line| line.starts_with("bits of") && !line.contains("linear"));
+        digests.map(str::to_string).collect()
+    };
+    let expected = lines(Level::Portable);
+    assert!(expected.len() >= 4, "{expected:?}");
+    for level in Level::available() {
+        assert_eq!(lines(level), expected, "{level} gives other bits than {}", Level::Portable);
+    }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use tachie::Result;
 use tachie::candle_core::DType;
 use tachie::nn::params::ParamStore;
+use tachie::ops::level::{self, Level};
 use tachie::rng::Seed;
 
 /// Say what this machine offers and what is missing
@@ -40,6 +41,7 @@ pub fn run(_: Args) -> Result<()> {
     let mut findings = vec![
         Finding::good("tachie", env!("CARGO_PKG_VERSION")),
         Finding::good("device", tachie::device::describe(&device)),
+        instructions(),
         memory(),
         disk(Path::new(".")),
     ];
@@ -61,6 +63,17 @@ pub fn run(_: Args) -> Result<()> {
     // Whoever closed standard output early has read enough.
     let _ = std::io::stdout().write_all(report.as_bytes());
     loaded.map(|_| ())
+}
+
+/// The vector instructions that training on the CPU uses.
+fn instructions() -> Finding {
+    let what = "cpu";
+    let used = level::level();
+    let levels: Vec<&str> = Level::available().map(Level::name).collect();
+    match level::check() {
+        Ok(_) => Finding::good(what, format!("{used} of {}", levels.join(", "))),
+        Err(error) => Finding::bad(what, used.name(), error.to_string()),
+    }
 }
 
 /// Installed and available memory, where the system tells.
