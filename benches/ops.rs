@@ -19,7 +19,7 @@ use rival::Rival;
 use serde::Serialize;
 use serde_json::{Value, json};
 use stats::median;
-use tachie::autograd::backward;
+use tachie::autograd::backward_from;
 use tachie::candle_core::{Device, Tensor, Var};
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::adam::AdamStep;
@@ -118,10 +118,11 @@ fn measure(case: &Case, device: &Device, mut rival: Option<&mut Rival>, rounds: 
     };
     let operands = case.shapes.iter().enumerate().map(draw).collect::<Result<Vec<_>>>()?;
     let forward = || (case.run)(&operands).map(|_| ());
+    let upstream = (case.run)(&operands)?.ones_like()?.contiguous()?;
     // In place there is nothing to go backwards through.
     let both = || match case.group {
         "Adam" => forward(),
-        _ => Ok(backward(&(case.run)(&operands)?).map(|_| ())?),
+        _ => Ok(backward_from(&(case.run)(&operands)?, &upstream).map(|_| ())?),
     };
     both()?;
     let runs = (LASTING / time(1, both)?.max(1e-3)).clamp(1.0, MOST_RUNS).round() as usize;

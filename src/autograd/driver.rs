@@ -10,12 +10,14 @@ use super::node::{Edge, Node, Saved, arriving, with_recording};
 use crate::Result;
 use crate::ops::arithmetic::add;
 
-pub(super) fn run(loss: &Tensor, keeps_graph: bool) -> Result<GradStore> {
+/// The gradients of Σ `y`·`upstream`, where no upstream stands for ones.
+pub(super) fn run(y: &Tensor, upstream: Option<&Tensor>, keeps_graph: bool) -> Result<GradStore> {
     let mut walk = Walk { keeps_graph, waiting: BTreeMap::new(), found: GradStore::default() };
     with_recording(keeps_graph, || {
-        match Edge::of(loss) {
-            Edge::Candle(loss) => walk.candle(&loss)?,
-            edge => walk.deliver(&edge, loss.ones_like()?.contiguous()?)?,
+        match (Edge::of(y), upstream) {
+            (edge, Some(upstream)) => walk.deliver(&edge, upstream.contiguous()?)?,
+            (Edge::Candle(y), None) => walk.candle(&y)?,
+            (edge, None) => walk.deliver(&edge, y.ones_like()?.contiguous()?)?,
         }
         // Everything that uses a node's result has a larger number, so its gradient is complete when its turn comes.
         while let Some((_, (node, upstream))) = walk.waiting.pop_last() {

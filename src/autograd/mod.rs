@@ -15,7 +15,7 @@ mod node;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
-use crate::Result;
+use crate::{Error, Result};
 
 pub(crate) use self::node::{Derivative, Saved, Saves, record};
 
@@ -25,7 +25,23 @@ pub(crate) use self::node::{Derivative, Saved, Saves, record};
 /// # Errors
 /// When an operation on the way has no derivative, or memory runs out.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
-    driver::run(loss, false)
+    driver::run(loss, None, false)
+}
+
+/// [`backward`] of Σ `y`·`upstream`: the gradient that reaches `y` is `upstream` (of its shape and type) itself.
+/// PyTorch's `y.backward(upstream)`.
+///
+/// # Errors
+/// When `upstream` has another shape or type than `y`, and as [`backward`].
+pub fn backward_from(y: &Tensor, upstream: &Tensor) -> Result<GradStore> {
+    if y.dims() != upstream.dims() {
+        return Err(Error::shape("backward: upstream gradient", upstream.dims(), format!("{:?}", y.dims())));
+    }
+    if y.dtype() != upstream.dtype() {
+        let (found, expected) = (format!("{:?}", upstream.dtype()), format!("{:?}", y.dtype()));
+        return Err(Error::invalid("backward: type of the upstream gradient", found, expected, ""));
+    }
+    driver::run(y, Some(upstream), false)
 }
 
 /// [`backward`] whose gradients are themselves functions of the variables, to be differentiated again. It costs the
@@ -35,7 +51,7 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
 /// # Errors
 /// As [`backward`].
 pub fn backward_keeping_graph(loss: &Tensor) -> Result<GradStore> {
-    driver::run(loss, true)
+    driver::run(loss, None, true)
 }
 
 #[cfg(test)]
@@ -82,6 +98,20 @@ mod tests {
         for (found, expected) in numbers(gradients.get(&x).unwrap()).iter().zip(expected) {
             assert!((found - expected).abs() < 1e-15, "{found}, expected {expected}");
         }
+    }
+
+    #[test]
+    fn an_upstream_gradient_reaches_operations_candle_and_variables() {
+        let x = variable(&[1.0, -2.0]);
+        let upstream = Tensor::new(&[3.0, 5.0], &Device::Cpu).unwrap();
+        let gradient = |y: &Tensor| numbers(backward_from(y, &upstream).unwrap().get(&x).unwrap());
+        assert_eq!(gradient(&leaky_relu(x.as_tensor(), 0.5).unwrap()), [3.0, 2.5]);
+        assert_eq!(gradient(&(x.as_tensor() * 2.0).unwrap()), [6.0, 10.0]);
+        assert_eq!(gradient(x.as_tensor()), [3.0, 5.0]);
+        let wrong = Tensor::new(&[3.0], &Device::Cpu).unwrap();
+        assert!(backward_from(x.as_tensor(), &wrong).unwrap_err().to_string().contains("[1]"));
+        let wrong = upstream.to_dtype(DType::F32).unwrap();
+        assert!(backward_from(x.as_tensor(), &wrong).unwrap_err().to_string().contains("F32"));
     }
 
     #[test]
