@@ -6,15 +6,17 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, Layout, WithDType};
 use rayon::prelude::*;
 
+use super::aligned::Aligned;
 pub(super) use super::level::widest;
 use super::smooth::Smooth;
+use super::vector::Lanes;
 
 /// How many numbers one task of an elementwise kernel takes: small enough for two tasks per core at 64 px, large enough
 /// to hide the cost of a task.
 pub(super) const CHUNK: usize = 16 * 1024;
 
 /// f32 or f64.
-pub(super) trait Real: WithDType + Smooth {
+pub(super) trait Real: WithDType + Smooth + Lanes {
     const ZERO: Self;
     const ONE: Self;
 
@@ -23,7 +25,7 @@ pub(super) trait Real: WithDType + Smooth {
     fn sqrt(self) -> Self;
     fn storage(values: Vec<Self>) -> CpuStorage;
 
-    /// Lends `len` numbers of memory that this thread keeps, so that kernels do not allocate for every tile. What they
+    /// Lends `len` numbers of memory, from a cache line on, that this thread keeps, so that kernels do not allocate for every tile. What they
     /// hold is left over from earlier uses. `f` must not ask for scratch memory again, nor hand work to other threads.
     fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 }
@@ -47,10 +49,10 @@ macro_rules! real {
                 CpuStorage::$variant(values)
             }
             fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                thread_local!(static SCRATCH: RefCell<Vec<$float>> = const { RefCell::new(Vec::new()) });
+                thread_local!(static SCRATCH: RefCell<Aligned<$float>> = RefCell::new(Aligned::new(0)));
                 SCRATCH.with_borrow_mut(|scratch| {
                     if scratch.len() < len {
-                        scratch.resize(len, 0.0);
+                        *scratch = Aligned::new(len);
                     }
                     f(&mut scratch[..len])
                 })

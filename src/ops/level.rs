@@ -143,6 +143,18 @@ pub(super) fn widest<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Runs a job written for vectors of any width with those of [`level`].
+pub(super) fn run<J: pulp::WithSimd>(job: J) -> J::Output {
+    #[cfg(target_arch = "x86_64")]
+    match CHOSEN.vectors {
+        Vectors::Avx512(simd) => return pulp::Simd::vectorize(simd, job),
+        Vectors::Avx2(simd) => return pulp::Simd::vectorize(simd, job),
+        Vectors::Portable => {}
+    }
+    // Eight numbers at a time, which the compiler turns into whatever vectors every processor has.
+    pulp::Simd::vectorize(pulp::Scalar256b, job)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

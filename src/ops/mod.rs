@@ -14,10 +14,11 @@ pub mod norm;
 pub mod resample;
 pub mod reshape;
 
-mod correlate;
+mod aligned;
 mod kernel;
 mod op;
 mod smooth;
+mod vector;
 
 /// A vertical and a horizontal size: `3` stands for `[3, 3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,201 @@
+//! Correlations without a detour: windows are read where they lie.
+
+use rayon::prelude::*;
+
+use super::correlation::{Correlation, Weights};
+use super::layout::{ChannelsLast, Planes};
+use super::product::{Product, panels};
+use crate::ops::aligned::Aligned;
+use crate::ops::kernel::{Real, Shared, filled};
+use crate::ops::level::run;
+use crate::ops::vector::width;
+
+/// Terms of one pass over the sums: so many rows of a panel stay in the first-level cache.
+const TERMS: usize = 128;
+/// Bytes of pixels that are used again and again: half of a second-level cache.
+const PIXELS: usize = 512 * 1024;
+/// Pixels of a task, unless there are fewer: they share the weights that a task reads.
+const MIN_PIXELS: usize = 64;
+/// Tasks that work is cut into at least, if there is enough of it.
+const TASKS: usize = 16;
+
+/// Writes every position. `bias` is `[groups · target channels]`.
+///
+/// # Safety
+/// `out` must point to `[images, groups · target channels, target]` numbers that nobody else uses meanwhile.
+pub(super) unsafe fn forward<T: Real>(
+    correlation: &Correlation,
+    weights: &Weights<T>,
+    source: &ChannelsLast<T>,
+    bias: Option<&[T]>,
+    out: Shared<T>,
+) {
+    let lanes = width::<T>();
+    let vectors = correlation.target_channels.div_ceil(lanes);
+    let packed = pack(correlation, weights, vectors, lanes);
+    let pieces = pieces(correlation, source);
+    let depth = correlation.taps.len() * correlation.source_channels;
+    let most = (PIXELS / size_of::<T>() / (vectors * lanes + source.pixel)).clamp(MIN_PIXELS, 1024);
+    let pixels = correlation.pixels();
+    let at_once = pixels.div_ceil(TASKS).clamp(MIN_PIXELS, most).next_multiple_of(8);
+    let tasks = pixels.div_ceil(at_once) * correlation.groups;
+    // Few pixels are many weights: then tasks share the pixels and cut the channels.
+    let panels: Vec<(usize, usize)> = panels(vectors).collect();
+    let parts: Vec<_> = panels.chunks(panels.len().div_ceil(TASKS.div_ceil(tasks))).collect();
+    (0..tasks * parts.len()).into_par_iter().for_each(|task| {
+        let (part, task) = (parts[task % parts.len()], task / parts.len());
+        let (group, first) = (task % correlation.groups, task / correlation.groups * at_once);
+        let range = first..(first + at_once).min(pixels);
+        let rows: Vec<usize> = range.clone().map(|pixel| correlation.window(source, pixel)).collect();
+        let offset = part[0].0 * lanes;
+        let step = part.iter().map(|(_, count)| count * lanes).sum::<usize>();
+        let channels = offset..(offset + step).min(correlation.target_channels);
+        T::with_scratch(rows.len() * step, |sums| {
+            if let Some(bias) = bias {
+                let bias = &bias[group * correlation.target_channels..][channels.clone()];
+                sums.chunks_exact_mut(step).for_each(|pixel| pixel[..bias.len()].copy_from_slice(bias));
+            }
+            for &(first, count) in part {
+                let panel = &packed[(group * vectors + first) * lanes * depth..];
+                for (i, (terms, runs)) in pieces.iter().enumerate() {
+                    let runs: Vec<[usize; 2]> = runs.iter().map(|&[p, q]| [p, q * count * lanes]).collect();
+                    run(Product {
+                        left: source.numbers[group * correlation.source_channels..].as_ptr(),
+                        rows: &rows,
+                        left_step: 1,
+                        right: panel.as_ptr(),
+                        right_step: count * lanes,
+                        runs: &runs,
+                        terms: *terms,
+                        vectors: count,
+                        out: sums[first * lanes - offset..].as_mut_ptr(),
+                        out_step: step,
+                        accumulate: bias.is_some() || i > 0,
+                    });
+                }
+            }
+            // SAFETY: tasks differ in group, pixels or channels.
+            unsafe { correlation.write((group, channels, range), sums.as_ptr(), step, out) };
+        });
+    });
+}
+
+/// The sum over channels and taps cut into pieces whose weights stay in the first-level cache: the terms of a run, and
+/// the runs as (way in the source, row of the packed weights).
+fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>) -> Vec<(usize, Vec<[usize; 2]>)> {
+    let channels = correlation.source_channels;
+    let run = |(tap, &offset): (usize, &[isize; 2])| [source.tap(offset), tap * channels];
+    let runs: Vec<[usize; 2]> = correlation.taps.iter().enumerate().map(run).collect();
+    if channels <= TERMS / 2 {
+        return runs.chunks(TERMS / channels).map(|runs| (channels, runs.to_vec())).collect();
+    }
+    let parts = channels.div_ceil(TERMS);
+    let terms = channels.div_ceil(parts);
+    let cut = |&[p, q]: &[usize; 2]| {
+        (0..channels).step_by(terms).map(move |first| (terms.min(channels - first), vec![[p + first, q + first]]))
+    };
+    runs.iter().flat_map(cut).collect()
+}
+
+/// Weights as `[group, panel, tap, source channel, target channels of the panel]`, filled up with zeros.
+fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize, lanes: usize) -> Aligned<T> {
+    let (taps, channels, targets) = (correlation.taps.len(), correlation.source_channels, correlation.target_channels);
+    let depth = taps * channels;
+    let panels: Vec<(usize, usize)> = panels(vectors).collect();
+    // SAFETY: every panel is written by its own task, from its first to its last number.
+    unsafe {
+        Aligned::filled(correlation.groups * vectors * lanes * depth, |packed: Shared<T>| {
+            (0..correlation.groups * panels.len() * channels).into_par_iter().with_min_len(16).for_each(|task| {
+                let (panel, channel) = (task / channels, task % channels);
+                let (group, (first, count)) = (panel / panels.len(), panels[panel % panels.len()]);
+                let width = count * lanes;
+                let start = (group * vectors + first) * lanes * depth + channel * width;
+                for tap in 0..taps {
+                    let row = packed.get().add(start + tap * channels * width);
+                    for j in 0..width {
+                        let target = first * lanes + j;
+                        let inside = target < targets;
+                        *row.add(j) = if inside { weights.at(group, target, channel, tap) } else { T::ZERO };
+                    }
+                }
+            });
+        })
+    }
+}
+
+/// Σ over images and positions of upstream · source: `[groups, target channels, source channels, taps]`. The
+/// correlation must be dense; `upstream` has no border.
+pub(super) fn weight_gradient<T: Real>(
+    correlation: &Correlation,
+    source: &Planes<T>,
+    upstream: &ChannelsLast<T>,
+) -> Vec<T> {
+    let lanes = width::<T>();
+    let (taps, channels, targets) = (correlation.taps.len(), correlation.source_channels, correlation.target_channels);
+    let vectors = targets.div_ceil(lanes);
+    let (depth, step) = (taps * channels, vectors * lanes);
+    // Rows of the result in the order (8 channels, tap, channel), so that a task reads few channels of all taps.
+    let rows: Vec<(usize, usize)> = (0..channels)
+        .step_by(8)
+        .flat_map(|first| {
+            let last = (first + 8).min(channels);
+            (0..taps).flat_map(move |tap| (first..last).map(move |channel| (tap, channel)))
+        })
+        .collect();
+    let per_task = rows.len().div_ceil(TASKS).next_multiple_of(8).max(64);
+    let tasks = rows.len().div_ceil(per_task);
+    let [height, columns] = correlation.positions;
+    let lines = correlation.images * height;
+    let at_once = (TERMS / columns.max(1)).max(1);
+    let size = correlation.groups * targets * depth;
+    // SAFETY: tasks write the weights of their rows, and all rows together are all weights.
+    unsafe {
+        filled(size, |gradient| {
+            let gradient = Shared::new(gradient.as_mut_ptr().cast::<T>());
+            (0..tasks * correlation.groups).into_par_iter().for_each(|task| {
+                let (group, first) = (task / tasks, task % tasks * per_task);
+                let rows = &rows[first..(first + per_task).min(rows.len())];
+                let places: Vec<usize> = rows
+                    .iter()
+                    .map(|&(tap, channel)| {
+                        let [y, x] =
+                            [0, 1].map(|axis| (source.corner[axis] as isize + correlation.taps[tap][axis]) as usize);
+                        ((group * channels + channel) * source.size[0] + y) * source.size[1] + x
+                    })
+                    .collect();
+                let mut runs = Vec::new();
+                T::with_scratch(rows.len() * step, |sums| {
+                    for start in (0..lines).step_by(at_once) {
+                        runs.clear();
+                        runs.extend((start..(start + at_once).min(lines)).map(|line| {
+                            let (image, y) = (line / height, line % height);
+                            let row = image * correlation.groups * channels * source.size[0] + y * correlation.step[0];
+                            [row * source.size[1], upstream.at(image, y, 0)]
+                        }));
+                        for (first, count) in panels(vectors) {
+                            run(Product {
+                                left: source.numbers.as_ptr(),
+                                rows: &places,
+                                left_step: correlation.step[1],
+                                right: upstream.numbers[group * targets + first * lanes..].as_ptr(),
+                                right_step: upstream.pixel,
+                                runs: &runs,
+                                terms: columns,
+                                vectors: count,
+                                out: sums[first * lanes..].as_mut_ptr(),
+                                out_step: step,
+                                accumulate: start > 0,
+                            });
+                        }
+                    }
+                    for (&(tap, channel), sums) in rows.iter().zip(sums.chunks_exact(step)) {
+                        for (target, &sum) in sums[..targets].iter().enumerate() {
+                            let place = ((group * targets + target) * channels + channel) * taps + tap;
+                            *gradient.get().add(place) = sum;
+                        }
+                    }
+                });
+            });
+        })
+    }
+}
