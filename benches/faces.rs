@@ -19,6 +19,7 @@ use std::time::Instant;
 use image::GrayImage;
 use processor::processor_seconds;
 use rival::Rival;
+use serde_json::json;
 use stats::median;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::detect::DetectOptions;
@@ -76,11 +77,8 @@ fn made_up(side: u32) -> GrayImage {
 
 /// What OpenCV needs for that picture.
 fn theirs(opencv: &mut Rival, picture: &Path) -> Result<Time> {
-    let picture = picture.display().to_string();
-    match opencv.ask(&picture)?.as_slice() {
-        &[wall, processor] => Ok(Time { wall, processor }),
-        other => Err(Error::invalid(format!("OpenCV's answer to {picture}"), format!("{other:?}"), "two numbers", "")),
-    }
+    let answer = opencv.ask(&json!(picture.display().to_string()))?;
+    Ok(Time { wall: Rival::number(&answer, "wall")?, processor: Rival::number(&answer, "processor")? })
 }
 
 fn ours(cascade: &Cascade, picture: &GrayImage, detect: &DetectOptions) -> Result<Time> {

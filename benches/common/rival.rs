@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use serde_json::Value;
 use tachie::{Error, Result};
 
-/// A Python script that answers every line on its standard input with a line.
+/// A Python script that answers every line on its standard input with a line of JSON.
 pub struct Rival {
     child: Child,
     answers: BufReader<ChildStdout>,
@@ -18,18 +19,27 @@ impl Rival {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script);
         let mut command = Command::new(python);
         command.arg(&path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         let mut child = command.spawn().map_err(|source| Error::io("start Python", python, source))?;
         let answers = child.stdout.take().map(BufReader::new);
         let answers = answers.ok_or_else(|| Error::file(&path, "no output", "a pipe", ""))?;
         Ok(Rival { child, answers })
     }
 
-    /// The numbers of the answer to a request.
-    pub fn ask(&mut self, request: &str) -> Result<Vec<f64>> {
+    /// The answer to a request.
+    pub fn ask(&mut self, request: &Value) -> Result<Value> {
         if let Some(input) = self.child.stdin.as_mut() {
-            writeln!(input, "{request}").map_err(|source| Error::io("ask Python", request, source))?;
+            writeln!(input, "{request}").map_err(|source| Error::io("ask Python", request.to_string(), source))?;
         }
-        self.line()?.split_whitespace().map(|word| number(word, request)).collect()
+        let line = self.line()?;
+        let bad = |_| Error::invalid(format!("answer to {request}"), line.clone(), "a line of JSON", "");
+        serde_json::from_str(&line).map_err(bad)
+    }
+
+    /// The number `name` in the answer to a request.
+    pub fn number(answer: &Value, name: &str) -> Result<f64> {
+        let number = answer[name].as_f64();
+        number.ok_or_else(|| Error::invalid("answer of Python", answer.to_string(), format!("a number {name}"), ""))
     }
 
     /// The next line that it writes.
@@ -49,8 +59,4 @@ impl Drop for Rival {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
-}
-
-fn number(word: &str, request: &str) -> Result<f64> {
-    word.parse().map_err(|_| Error::invalid(format!("answer to {request}"), word.to_string(), "milliseconds", ""))
 }

@@ -14,6 +14,7 @@ use super::progress::{Ended, Progress};
 use super::tensorboard::EventFile;
 use super::tick::{Goal, Pace};
 use super::trainer::Trainer;
+use crate::data::batch::Batch;
 use crate::show::grid::Grid;
 use crate::{Error, Result};
 
@@ -89,6 +90,20 @@ impl Trainer {
         }
     }
 
+    /// One step on this batch in place of the loader's next: losses, gradients and optimizer of every player, and the
+    /// running average, exactly as in a training. Only the step: no row in the history, no preview, no checkpoint, and
+    /// the data stays where it was. For measurements, and for seeing whether a model can learn one batch by heart.
+    ///
+    /// Returns what the row would hold.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when a number is not finite; when the batch does not fit the networks or is not on their
+    /// device.
+    pub fn step_on(&mut self, batch: &Batch) -> Result<Record> {
+        let _busy = self.lock.work()?;
+        self.unless_failed(|trainer| trainer.step(Some(batch)))
+    }
+
     /// Trains in a thread of its own until [`TrainHandle::stop`], the STOP file or the end of the plan (when the plan
     /// is done already, until it is stopped), while the notebook goes on. Nothing is printed until somebody watches.
     ///
@@ -113,6 +128,13 @@ impl Trainer {
 
     /// Trains with the folder taken already.
     pub(super) fn train_as(&mut self, busy: Busy, goal: Goal) -> Result<Progress> {
+        let outcome = self.unless_failed(|trainer| trainer.work(goal));
+        drop(busy);
+        Progress::of(self, outcome?)
+    }
+
+    /// Does something that ends this trainer for good when it goes wrong.
+    fn unless_failed<T>(&mut self, work: impl FnOnce(&mut Trainer) -> Result<T>) -> Result<T> {
         if let Some(failed) = &self.failed {
             return Err(Error::invalid(
                 format!("trainer of {}", self.folder.display()),
@@ -121,14 +143,13 @@ impl Trainer {
                 "Open the run folder again to go on from its last checkpoint.",
             ));
         }
-        let outcome = self.work(goal);
+        let outcome = work(self);
         if let Err(error) = &outcome {
             // Rows that were counted stay readable; the error itself is the one to report.
             let _ = self.history.flush();
             self.failed = Some(error.to_string());
         }
-        drop(busy);
-        Progress::of(self, outcome?)
+        outcome
     }
 
     fn work(&mut self, goal: Goal) -> Result<Ended> {
@@ -142,7 +163,7 @@ impl Trainer {
             if let Some(ended) = self.ended(goal, &pace, shortened)? {
                 break ended;
             }
-            let mut record = self.step()?;
+            let mut record = self.step(None)?;
             self.seconds = before + pace.elapsed().as_secs_f64();
             record.seconds = self.seconds;
             self.beside(&mut record)?;

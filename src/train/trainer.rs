@@ -270,13 +270,14 @@ impl Trainer {
         Ok(())
     }
 
-    /// One step: every round draws a batch and moves its players. Returns the row for the history.
-    pub(super) fn step(&mut self) -> Result<Record> {
+    /// One step: every round draws a batch (or takes the one that is given) and moves its players. Returns the row for
+    /// the history.
+    pub(super) fn step(&mut self, given: Option<&Batch>) -> Result<Record> {
         let number = self.steps + 1;
         let position = self.plan.position(self.steps, self.images);
         let (mut losses, mut rates) = (BTreeMap::new(), BTreeMap::new());
         for round in 0..self.plan.rounds() {
-            let batch = self.batch(&position)?;
+            let batch = given.cloned().map_or_else(|| self.batch(&position), Ok)?;
             let movers = self.plan.movers(round);
             let mut step = Step::of_round(number, round, self.images, self.seed, position, movers.clone());
             self.driver.share(&batch, &mut step)?;

@@ -1,0 +1,29 @@
+"""Resident memory of this process, bytes: the other side of benches/common/memory.rs."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+
+def begin():
+    """Does a small convolution forward and backward, so that threads and libraries are there, and lets the peak begin
+    anew. Returns what the process holds."""
+    x = torch.randn(2, 8, 16, 16, requires_grad=True)
+    F.conv2d(x, torch.randn(8, 8, 3, 3, requires_grad=True), padding=1).sum().backward()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # The peak is then that since the start.
+    return field("VmRSS:")
+
+
+def peak():
+    return field("VmHWM:")
+
+
+def field(name):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return 0

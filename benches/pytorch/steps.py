@@ -1,0 +1,213 @@
+"""The other side of benches/steps.rs: full training steps of make.girls.moe and its baseline in PyTorch.
+
+Arguments: threads. Every line of standard input is a request as JSON, the answer a line of JSON:
+{"check": FOLDER} does one step on exported weights, batch and noise, penalty included whatever the interval says; the
+answer holds parameter counts and losses, and FOLDER/after.safetensors the weights and their running averages.
+{"steps": N, "folder": FOLDER} does N steps with noise of its own; the answer holds the milliseconds of one.
+With the further arguments FOLDER N it does N steps, prints what memory they took, and ends.
+"""
+
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+import memory
+from networks import build
+
+
+class Training:
+    """The networks, optimizers and running averages of one model, and its batch."""
+
+    def __init__(self, folder, penalise_always=False):
+        folder = Path(folder)
+        self.config = json.loads((folder / "model.json").read_text())["config"]
+        objective = self.config["objective"]
+        self.interval = 1 if penalise_always else objective["gp_interval"]
+        self.objective = objective
+        start = load_file(folder / "start.safetensors")
+        self.batch = load_file(folder / "batch.safetensors")
+        self.networks = dict(zip("gd", build(self.config)))
+        for player, network in self.networks.items():
+            load(network, start, player)
+        del start
+        schedule = self.config["schedule"]
+        rates = {"g": schedule["generator_rate"], "d": schedule["discriminator_rate"]}
+        betas = (schedule["beta1"], schedule["beta2"])
+        self.optimizers = {
+            player: torch.optim.Adam(network.parameters(), lr=rates[player], betas=betas, fused=True)
+            for player, network in self.networks.items()
+        }
+        self.parameters = [p for network in self.networks.values() for p in network.parameters()]
+        self.buffers = [b for network in self.networks.values() for b in statistics(network)]
+        self.averages = [p.detach().clone() for p in self.parameters]
+        self.average_buffers = [b.clone() for b in self.buffers]
+        self.number = 0
+        self.sampler = Sampler(self.config["tags"])
+
+    def draw(self):
+        """The noise of a step: latents, attributes to ask for, DRAGAN's noise and its length per picture."""
+        images = self.batch["images"]
+        n = len(images)
+        return {
+            "z": torch.randn(n, self.config["latent"]),
+            "asked": self.sampler.draw(n),
+            "noise": torch.rand_like(images),
+            "alpha": torch.rand(n, 1, 1, 1),
+        }
+
+    def step(self, noise):
+        self.number += 1
+        generator, discriminator = self.networks["g"], self.networks["d"]
+        asked = noise["asked"]
+        made = generator(torch.cat([noise["z"], asked * 2 - 1], 1))
+        discriminator.requires_grad_(True)
+        losses = self.discriminator_losses(made.detach(), asked, noise)
+        # The generator's loss does not move the discriminator: no gradients of its weights.
+        discriminator.requires_grad_(False)
+        losses |= self.generator_losses(made, asked)
+        self.average()
+        return losses
+
+    def discriminator_losses(self, made, asked, noise):
+        objective, discriminator = self.objective, self.networks["d"]
+        shown, labels = self.batch["images"], self.batch["labels"]
+        logits, attributes = discriminator(torch.cat([shown, made]))
+        (of_shown, of_made), (said, said_of_made) = logits.chunk(2), attributes.chunk(2)
+        losses = {
+            "adv_real": F.softplus(-of_shown).mean(),
+            "adv_fake": F.softplus(of_made).mean(),
+            "cls_real": self.attributes(said, labels),
+            "cls_fake": self.attributes(said_of_made, asked),
+        }
+        total = objective["lambda_adv"] * (losses["adv_real"] + losses["adv_fake"]) + losses["cls_real"]
+        if objective["classify_fakes"]:
+            total = total + losses["cls_fake"]
+        if self.number % self.interval == 0:
+            losses["gp"] = self.penalty(shown, noise)
+            total = total + objective["lambda_gp"] * self.interval * losses["gp"]
+        self.move("d", total)
+        return {f"discriminator/{name}": value.detach() for name, value in (losses | {"total": total}).items()}
+
+    def penalty(self, shown, noise):
+        """DRAGAN, differentiated twice."""
+        deviation = shown.std(correction=0)
+        at = (shown + noise["alpha"] * (0.5 * deviation) * noise["noise"]).requires_grad_(True)
+        gradient, = torch.autograd.grad(self.networks["d"].logit(at).sum(), at, create_graph=True)
+        norm = gradient.flatten(1).square().sum(1).add(1e-24).sqrt()
+        return (norm - 1).square().mean()
+
+    def generator_losses(self, made, asked):
+        logits, attributes = self.networks["d"](made)
+        losses = {"adv": F.softplus(-logits).mean(), "cls": self.attributes(attributes, asked)}
+        total = self.objective["lambda_adv"] * losses["adv"] + losses["cls"]
+        self.move("g", total)
+        return {f"generator/{name}": value.detach() for name, value in (losses | {"total": total}).items()}
+
+    def attributes(self, logits, labels):
+        if self.objective["labels"] == "mean":
+            return F.binary_cross_entropy_with_logits(logits, labels)
+        return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(labels)
+
+    def move(self, player, total):
+        self.optimizers[player].zero_grad(set_to_none=True)
+        total.backward()
+        self.optimizers[player].step()
+
+    @torch.no_grad()
+    def average(self):
+        decay = min(self.config["schedule"]["ema"], (1 + self.number) / (10 + self.number))
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
+        torch._foreach_copy_(self.average_buffers, self.buffers)
+
+    def counts(self):
+        return {name: sum(p.numel() for p in self.networks[player].parameters())
+                for name, player in (("generator", "g"), ("discriminator", "d"))}
+
+    def tensors(self):
+        """Parameters by tachie's names, and their running averages below "average."."""
+        names = [f"{player}.{name}" for player, network in self.networks.items()
+                 for name, _ in network.named_parameters()]
+        averages = {f"average.{name}": value for name, value in zip(names, self.averages)}
+        return {name: p.detach() for name, p in zip(names, self.parameters)} | averages
+
+
+class Sampler:
+    """One tag of every exclusive group, and each of the others with probability 0.25."""
+
+    def __init__(self, tags):
+        self.groups = [torch.tensor(group["members"]) for group in tags["groups"] if group["members"]]
+        self.count = len(tags["tags"])
+        grouped = set(itertools.chain.from_iterable(group["members"] for group in tags["groups"]))
+        self.free = torch.tensor([0.0 if i in grouped else 0.25 for i in range(self.count)])
+
+    def draw(self, n):
+        labels = (torch.rand(n, self.count) < self.free).float()
+        for members in self.groups:
+            labels.scatter_(1, members[torch.randint(len(members), (n, 1))], 1.0)
+        return labels
+
+
+def statistics(network):
+    """The running statistics of batch norms, without PyTorch's count of batches, which tachie does not have."""
+    return [buffer for name, buffer in network.named_buffers() if not name.endswith("num_batches_tracked")]
+
+
+def load(network, tensors, player):
+    """Loads what stands below the player's prefix; every name has to be there on both sides."""
+    own = {name.removeprefix(f"{player}."): tensor for name, tensor in tensors.items() if name.startswith(f"{player}.")}
+    missing, unexpected = network.load_state_dict(own, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"weights of {player}: missing {missing}, unexpected {unexpected}")
+
+
+def check(folder):
+    training = Training(folder, penalise_always=True)
+    losses = training.step(training.batch)
+    save_file(training.tensors(), Path(folder) / "after.safetensors")
+    return {"parameters": training.counts(), "losses": {name: value.item() for name, value in losses.items()}}
+
+
+def serve():
+    folder, training = None, None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "check" in request:
+            folder, training = None, None
+            answer = check(request["check"])
+        else:
+            if request["folder"] != folder:
+                training = None
+                folder, training = request["folder"], Training(request["folder"])
+            start = time.perf_counter()
+            for _ in range(request["steps"]):
+                training.step(training.draw())
+            answer = {"milliseconds": (time.perf_counter() - start) * 1e3 / request["steps"]}
+        print(json.dumps(answer), flush=True)
+
+
+def measure_memory(folder, steps):
+    start = memory.begin()
+    training = Training(folder)
+    for _ in range(steps):
+        training.step(training.draw())
+    print(json.dumps({"start": start, "peak": memory.peak()}))
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    torch.manual_seed(0)
+    if len(sys.argv) > 2:
+        return measure_memory(sys.argv[2], int(sys.argv[3]))
+    print(torch.__version__, flush=True)
+    serve()
+
+
+if __name__ == "__main__":
+    main()
