@@ -122,7 +122,8 @@ fn main() -> Result<()> {
         return write_json(args.json.as_deref(), &rows);
     }
     let threads = [args.threads.to_string()];
-    let mut rival = args.python.as_ref().map(|python| Rival::start(python, "pytorch/steps.py", &threads)).transpose()?;
+    let mut rival =
+        args.python.as_ref().map(|python| Rival::start(python, "pytorch/steps.py", &threads)).transpose()?;
     let version = rival.as_mut().map(Rival::line).transpose()?;
     println!("{} threads, {} rounds, PyTorch {}", args.threads, args.rounds, version.as_deref().unwrap_or("not asked"));
     let mut rows = Vec::new();
@@ -266,9 +267,8 @@ fn memory_row(model: &Model, args: &Args) -> Result<Growth> {
     let (path, threads) = (folder.path().display().to_string(), args.threads.to_string());
     let ours = child(None, &["--child", &path, "--threads", &threads])?;
     let python = args.python.as_deref();
-    let theirs = python.map(|python| {
-        child(Some(python), &[&script("pytorch/steps.py"), &threads, &path, &steps.to_string()])
-    });
+    let theirs =
+        python.map(|python| child(Some(python), &[&script("pytorch/steps.py"), &threads, &path, &steps.to_string()]));
     Growth::of(&model.name, ours, theirs.transpose()?)
 }
 

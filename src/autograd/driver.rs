@@ -7,21 +7,37 @@ use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, TensorId};
 
 use super::node::{Edge, Node, Saved, arriving, with_recording};
+use super::wanted::Wanted;
 use crate::Result;
 use crate::ops::arithmetic::add;
 
-/// The gradients of Σ `y`·`upstream`, where no upstream stands for ones.
-pub(super) fn run(y: &Tensor, upstream: Option<&Tensor>, keeps_graph: bool) -> Result<GradStore> {
-    let mut walk = Walk { keeps_graph, waiting: BTreeMap::new(), found: GradStore::default() };
+/// What a walk is for.
+#[derive(Default)]
+pub(super) struct Order<'a> {
+    /// The gradient that reaches the tensor; ones, if none is given.
+    pub upstream: Option<&'a Tensor>,
+    /// The variables whose gradients are asked for; all, if none are named.
+    pub variables: Option<&'a [&'a Tensor]>,
+    pub keeps_graph: bool,
+}
+
+/// The gradients of Σ `y`·upstream. Nodes that nobody else holds are freed one by one as the walk passes them.
+pub(super) fn run(y: Tensor, order: Order) -> Result<GradStore> {
+    let Order { upstream, variables, keeps_graph } = order;
+    let start = Edge::of(&y);
+    let wanted = variables.map(|variables| Wanted::new(variables, &start));
+    let mut walk = Walk { keeps_graph, wanted, waiting: BTreeMap::new(), found: GradStore::default() };
     with_recording(keeps_graph, || {
-        match (Edge::of(y), upstream) {
+        match (start, upstream) {
             (edge, Some(upstream)) => walk.deliver(&edge, upstream.contiguous()?)?,
             (Edge::Candle(y), None) => walk.candle(&y)?,
             (edge, None) => walk.deliver(&edge, y.ones_like()?.contiguous()?)?,
         }
+        drop(y);
         // Everything that uses a node's result has a larger number, so its gradient is complete when its turn comes.
         while let Some((_, (node, upstream))) = walk.waiting.pop_last() {
-            let gradients = node.derivative.backward(&Saved::new(&node, keeps_graph), &upstream)?;
+            let saved = Saved::new(&node, walk.wanted.as_ref(), keeps_graph);
+            let gradients = node.derivative.backward(&saved, &upstream)?;
             drop(upstream);
             for (edge, gradient) in node.edges.iter().zip(gradients) {
                 if let Some(gradient) = gradient {
@@ -35,6 +51,7 @@ pub(super) fn run(y: &Tensor, upstream: Option<&Tensor>, keeps_graph: bool) -> R
 
 struct Walk {
     keeps_graph: bool,
+    wanted: Option<Wanted>,
     /// Gradients of results whose turn has not come, by the nodes' numbers.
     waiting: BTreeMap<u64, (Arc<Node>, Tensor)>,
     /// Gradients of variables.
@@ -43,6 +60,9 @@ struct Walk {
 
 impl Walk {
     fn deliver(&mut self, edge: &Edge, gradient: Tensor) -> Result<()> {
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.leads(edge)) {
+            return Ok(());
+        }
         let gradient = if self.keeps_graph { gradient } else { gradient.detach() };
         match edge {
             Edge::Nowhere => Ok(()),
@@ -79,7 +99,8 @@ impl Walk {
         let gradients = gradients?;
         let ids: Vec<TensorId> = gradients.get_ids().copied().collect();
         for id in ids {
-            if let Some(gradient) = gradients.get_id(id) {
+            let asked = self.wanted.as_ref().is_none_or(|wanted| wanted.is(id));
+            if asked && let Some(gradient) = gradients.get_id(id) {
                 self.found(id, gradient.clone())?;
             }
         }

@@ -11,11 +11,14 @@
 
 mod driver;
 mod node;
+mod wanted;
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use crate::{Error, Result};
+
+use self::driver::Order;
 
 pub(crate) use self::node::{Derivative, Saved, Saves, record};
 
@@ -25,7 +28,26 @@ pub(crate) use self::node::{Derivative, Saved, Saves, record};
 /// # Errors
 /// When an operation on the way has no derivative, or memory runs out.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
-    driver::run(loss, None, false)
+    driver::run(loss.clone(), Order::default())
+}
+
+/// [`backward`] of a loss that is not needed any more: what an operation has saved is freed as soon as the walk has
+/// passed it, so that gradients take the place of activations. It helps if nobody else holds the graph: neither a copy
+/// of the loss nor a part of it.
+///
+/// # Errors
+/// As [`backward`].
+pub fn backward_once(loss: Tensor) -> Result<GradStore> {
+    driver::run(loss, Order::default())
+}
+
+/// [`backward`] for `variables` alone: what only other variables' gradients need is not computed. PyTorch's
+/// `autograd.grad(y, variables)`.
+///
+/// # Errors
+/// As [`backward`].
+pub fn backward_for(y: &Tensor, variables: &[&Tensor]) -> Result<GradStore> {
+    driver::run(y.clone(), Order { variables: Some(variables), ..Order::default() })
 }
 
 /// [`backward`] of Σ `y`·`upstream`: the gradient that reaches `y` is `upstream` (of its shape and type) itself.
@@ -41,7 +63,7 @@ pub fn backward_from(y: &Tensor, upstream: &Tensor) -> Result<GradStore> {
         let (found, expected) = (format!("{:?}", upstream.dtype()), format!("{:?}", y.dtype()));
         return Err(Error::invalid("backward: type of the upstream gradient", found, expected, ""));
     }
-    driver::run(y, Some(upstream), false)
+    driver::run(y.clone(), Order { upstream: Some(upstream), ..Order::default() })
 }
 
 /// [`backward`] whose gradients are themselves functions of the variables, to be differentiated again. It costs the
@@ -51,7 +73,7 @@ pub fn backward_from(y: &Tensor, upstream: &Tensor) -> Result<GradStore> {
 /// # Errors
 /// As [`backward`].
 pub fn backward_keeping_graph(loss: &Tensor) -> Result<GradStore> {
-    driver::run(loss, None, true)
+    driver::run(loss.clone(), Order { keeps_graph: true, ..Order::default() })
 }
 
 #[cfg(test)]
@@ -60,7 +82,7 @@ mod tests {
 
     use super::*;
     use crate::ops::activation::{leaky_relu, relu, tanh};
-    use crate::ops::arithmetic::add;
+    use crate::ops::arithmetic::{add, mul};
 
     fn numbers(tensor: &Tensor) -> Vec<f64> {
         tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
@@ -120,6 +142,27 @@ mod tests {
         let y = relu(&constant).unwrap();
         assert!(!y.track_op());
         assert_eq!(backward(&y).unwrap().get_ids().count(), 0);
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_computed() {
+        let (x, w) = (variable(&[1.0, -2.0]), variable(&[3.0, 5.0]));
+        let inner = (x.as_tensor() * 2.0).unwrap();
+        let y = mul(&relu(&mul(&inner, w.as_tensor()).unwrap()).unwrap(), w.as_tensor()).unwrap();
+        let all = backward(&y).unwrap();
+        let some = backward_for(&y, &[x.as_tensor()]).unwrap();
+        assert_eq!(numbers(some.get(&x).unwrap()), numbers(all.get(&x).unwrap()));
+        assert_eq!(numbers(some.get(&x).unwrap()), [18.0, 0.0]);
+        assert!(all.get(&w).is_some() && some.get(&w).is_none());
+    }
+
+    #[test]
+    fn a_loss_that_is_given_away_has_the_same_gradients() {
+        let x = variable(&[0.5, -0.25]);
+        let loss = || tanh(&relu(&(x.as_tensor() * 3.0).unwrap()).unwrap()).unwrap().sum_all().unwrap();
+        let kept = backward(&loss()).unwrap();
+        let given = backward_once(loss()).unwrap();
+        assert_eq!(numbers(kept.get(&x).unwrap()), numbers(given.get(&x).unwrap()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use super::wanted::Wanted;
 use candle_core::op::BackpropOp;
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, DType, Device, DeviceLocation, Layout, Shape, Storage, Tensor, TensorId, Var,
@@ -92,12 +93,13 @@ impl Node {
 /// What a derivative may read of its operation.
 pub(crate) struct Saved<'a> {
     node: &'a Node,
+    wanted: Option<&'a Wanted>,
     keeps_graph: bool,
 }
 
-impl Saved<'_> {
-    pub(super) fn new(node: &Node, keeps_graph: bool) -> Saved<'_> {
-        Saved { node, keeps_graph }
+impl<'a> Saved<'a> {
+    pub(super) fn new(node: &'a Node, wanted: Option<&'a Wanted>, keeps_graph: bool) -> Saved<'a> {
+        Saved { node, wanted, keeps_graph }
     }
 
     /// Whether the gradients will be differentiated again: then they must be made of recorded operations, else a
@@ -106,9 +108,10 @@ impl Saved<'_> {
         self.keeps_graph
     }
 
-    /// Whether anything upstream of operand `i` is trained.
+    /// Whether operand `i` depends on a variable whose gradient is asked for.
     pub fn needs(&self, i: usize) -> bool {
-        !matches!(self.node.edges[i], Edge::Nowhere)
+        let edge = &self.node.edges[i];
+        self.wanted.map_or(!matches!(edge, Edge::Nowhere), |wanted| wanted.leads(edge))
     }
 
     /// The gradient of operand `i`, unless nobody needs it.

@@ -48,7 +48,7 @@ fn score_gradient(critic: &impl Critic, at: &Tensor) -> Result<Tensor> {
     if score.elem_count() != samples {
         return Err(Error::shape("gradient penalty: the critic's score", score.dims(), format!("[{samples}]")));
     }
-    let gradients = autograd::backward(&score)?;
+    let gradients = autograd::backward_for(&score, &[x.as_tensor()])?;
     let gradient = gradients.get(&x).ok_or_else(|| {
         Error::invalid("gradient penalty: critic", "a score that does not depend on the picture", "one that does", "")
     })?;

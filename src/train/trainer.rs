@@ -21,7 +21,7 @@ use super::run_config::RunConfig;
 use super::tensorboard::EventFile;
 use super::tick::Console;
 use super::{ema, files};
-use crate::autograd::backward;
+use crate::autograd::backward_once;
 use crate::data::batch::Batch;
 use crate::data::dataset::Dataset;
 use crate::data::loader::{Loader, LoaderOptions, LoaderPosition};
@@ -313,7 +313,9 @@ impl Trainer {
         let mut values = terms.values()?;
         values.push(("total".to_string(), total.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?));
         moment.check_losses(&values, &self.networks.params, batch)?;
-        let grads = backward(&total)?;
+        // Nothing else holds the graph: activations are freed as their gradients come.
+        drop(terms);
+        let grads = backward_once(total)?;
         let vars = optimizer.vars();
         moment.check_gradients(&vars, &grads)?;
         optimizer.step(&grads, rate)?;
