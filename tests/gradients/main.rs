@@ -6,4 +6,5 @@ mod operations;
 mod penalties;
 mod processes;
 mod pytorch;
+mod sums;
 mod threads;

@@ -62,11 +62,12 @@ impl Correlation {
         self.taps == [[0, 0]] && self.step == [1, 1] && self.source == self.positions && self.is_dense()
     }
 
-    /// The zeros that windows reach into around the source.
-    pub(super) fn border(&self) -> Border {
+    /// The zeros that windows reach into around the source, if positions are filled up to multiples of `tile`.
+    pub(super) fn border(&self, tile: usize) -> Border {
         let mut border = [0; 4];
         for axis in 0..2 {
-            let last = (self.positions[axis].max(1) - 1) * self.step[axis];
+            let positions = self.positions[axis].max(1).next_multiple_of(tile);
+            let last = (positions - 1) * self.step[axis];
             for tap in &self.taps {
                 let beyond = last as isize + tap[axis] - (self.source[axis] as isize - 1);
                 border[axis] = border[axis].max((-tap[axis]).max(0) as usize);

@@ -5,7 +5,8 @@
 
 //!
 //! On the CPU all three read windows of pictures whose channels lie side by side ([`direct`]); nothing is gathered into
-//! a matrix. 1×1 convolutions are products of the pictures as they are ([`pointwise`]).
+//! a matrix. 3×3 windows side by side share their
+//! multiplications ([`winograd`]), and 1×1 convolutions are products of the pictures as they are ([`pointwise`]).
 
 use candle_core::Tensor;
 
@@ -20,6 +21,7 @@ mod layout;
 mod op;
 mod pointwise;
 mod product;
+mod winograd;
 
 /// Geometry of a convolution or a transposed convolution, PyTorch's names and meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use candle_core::{Shape, Tensor};
 use super::ConvSpec;
 use super::correlation::{Correlation, Weights};
 use super::layout::{ChannelsLast, Planes};
-use super::{direct, pointwise};
+use super::{direct, pointwise, winograd};
 use crate::autograd::{Saved, Saves};
 use crate::ops::channel;
 use crate::ops::kernel::{Real, Shared, filled};
@@ -161,7 +161,7 @@ impl Conv {
             candle_core::bail!("convolution: gradient of {rows}×{columns}, expected {:?}", correlation.positions);
         }
         let shape = (outputs, inputs / self.spec.groups, kernel[0], kernel[1]).into();
-        let source = Planes::new(x, n * inputs, [h, w], correlation.border());
+        let source = Planes::new(x, n * inputs, [h, w], correlation.border(1));
         let upstream = ChannelsLast::new(dy, n, outputs, [rows, columns], [0; 4]);
         Ok((direct::weight_gradient(&correlation, &source, &upstream), shape))
     }
@@ -212,7 +212,9 @@ unsafe fn correlate<T: Real>(
     let out = Shared::new(out.as_mut_ptr().cast::<T>());
     let mut border = [0; 4];
     for (correlation, _) in correlations {
-        border = std::array::from_fn(|side| border[side].max(correlation.border()[side]));
+        let tile = if winograd::fits(correlation) { winograd::TILE } else { 1 };
+        let needed = correlation.border(tile);
+        border = std::array::from_fn(|side| border[side].max(needed[side]));
     }
     let mut rearranged = None;
     for (correlation, weights) in correlations {
@@ -229,7 +231,11 @@ unsafe fn correlate<T: Real>(
                 let source = rearranged.get_or_insert_with(|| {
                     ChannelsLast::new(source, correlation.images, channels, correlation.source, border)
                 });
-                direct::forward(correlation, weights, source, bias, out);
+                if winograd::fits(correlation) {
+                    winograd::forward(correlation, weights, source, bias, out);
+                } else {
+                    direct::forward(correlation, weights, source, bias, out);
+                }
             }
         }
     }
