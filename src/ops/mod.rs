@@ -16,6 +16,7 @@ pub mod reshape;
 
 mod correlate;
 mod kernel;
+mod lend;
 mod op;
 mod smooth;
 
