@@ -1,9 +1,11 @@
-//! In-place arithmetic on parameters: one step of Adam, and the running average of weights.
+//! Changes of parameters in place: steps of Adam, and the running average of weights. Each takes any number of tensors
+//! and goes once over their memory, in one parallel region: small tensors do not wait for each other.
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor};
+use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::kernel::{CHUNK, Real, view};
+use super::kernel::{CHUNK, Real, view, widest};
+use super::lend::Loan;
 use crate::{Error, Result};
 
 /// The numbers of one step of Adam (Kingma & Ba 2015, algorithm 1; PyTorch's order of operations, with ε outside the
@@ -22,146 +24,166 @@ pub struct AdamStep {
     pub step: u64,
 }
 
+/// One parameter and what moves it: tensors of one shape and type, f32 or f64.
+#[derive(Clone, Copy, Debug)]
+pub struct Update<'a> {
+    /// Moved in place; contiguous.
+    pub parameter: &'a Tensor,
+    /// Its gradient, in any layout.
+    pub gradient: &'a Tensor,
+    /// Running mean of gradients, moved in place; contiguous.
+    pub first: &'a Tensor,
+    /// Running mean of squared gradients, moved in place; contiguous.
+    pub second: &'a Tensor,
+    /// How the parameter moves.
+    pub step: AdamStep,
+}
+
 impl AdamStep {
-    /// Moves `parameter` and both moments (all of one shape, contiguous, f32 or f64) in place.
+    /// [`update`] of a single parameter.
     ///
     /// # Errors
-    /// When shapes or types differ, a tensor to be changed is not contiguous, or the step is 0.
+    /// As [`update`].
     pub fn apply(&self, parameter: &Tensor, gradient: &Tensor, first: &Tensor, second: &Tensor) -> Result<()> {
+        update(&[Update { parameter, gradient, first, second, step: *self }])
+    }
+}
+
+/// Moves parameters and both moments of each. Nothing is read by other threads meanwhile.
+///
+/// # Errors
+/// When shapes or types differ, a tensor to be changed is not contiguous or appears twice, or a step is 0; nothing has
+/// moved then.
+pub fn update(updates: &[Update]) -> Result<()> {
+    for Update { parameter, gradient, first, second, step } in updates {
         for (what, tensor) in [("gradient", gradient), ("first moment", first), ("second moment", second)] {
-            if tensor.dims() != parameter.dims() {
-                let expected = format!("{:?}", parameter.dims());
-                return Err(Error::shape(format!("Adam: {what}"), tensor.dims(), expected));
-            }
+            same_kind("Adam", what, tensor, parameter)?;
         }
-        if self.step == 0 {
+        if step.step == 0 {
             return Err(Error::invalid("Adam: step", "0", "at least 1", "Steps are counted from 1."));
         }
-        let gradient = gradient.detach().contiguous()?;
-        first.inplace_op2(&gradient, &Lerp { weight: 1.0 - self.beta1 })?;
-        second.inplace_op2(&gradient, &SecondMoment { decay: self.beta2 })?;
-        parameter.inplace_op3(&first.detach(), &second.detach(), self)?;
-        Ok(())
     }
+    let of = |dtype| -> Vec<&Update> { updates.iter().filter(|update| update.parameter.dtype() == dtype).collect() };
+    move_all::<f32>(&of(DType::F32))?;
+    Ok(move_all::<f64>(&of(DType::F64))?)
 }
 
 /// `average` += `weight`·(`towards` − `average`), in place: the running average of weights with decay 1 − `weight`.
 /// Both of one shape and type (f32 or f64), `average` contiguous.
 ///
 /// # Errors
-/// When shapes or types differ, or `average` is not contiguous.
+/// As [`lerp_all`].
 pub fn lerp(average: &Tensor, towards: &Tensor, weight: f64) -> Result<()> {
-    if average.dims() != towards.dims() {
-        return Err(Error::shape("running average: weights", towards.dims(), format!("{:?}", average.dims())));
-    }
-    Ok(average.inplace_op2(&towards.detach().contiguous()?, &Lerp { weight })?)
+    lerp_all(&[(average, towards)], weight)
 }
 
-/// Calls the kernel for the type that the storage holds.
-macro_rules! in_place {
-    ($self:ident, $kernel:ident, $target:ident, $layout:ident, [$($source:expr),+]) => {{
-        let Some((start, end)) = $layout.contiguous_offsets() else {
-            candle_core::bail!("{}: the tensor to change is not contiguous", $self.name());
-        };
-        match $target {
-            CpuStorage::F32(values) => $self.$kernel::<f32>(&mut values[start..end], $(view($source.0, $source.1, $self.name())?),+),
-            CpuStorage::F64(values) => $self.$kernel::<f64>(&mut values[start..end], $(view($source.0, $source.1, $self.name())?),+),
-            _ => candle_core::bail!("{}: only F32 and F64 can be changed in place", $self.name()),
+/// [`lerp`] of any number of pairs (average, towards). Nothing is read by other threads meanwhile.
+///
+/// # Errors
+/// When shapes or types of a pair differ, or an average is not contiguous or appears twice; nothing has moved then.
+pub fn lerp_all(pairs: &[(&Tensor, &Tensor)], weight: f64) -> Result<()> {
+    for (average, towards) in pairs {
+        same_kind("running average", "weights", towards, average)?;
+    }
+    let of = |dtype| -> Vec<(&Tensor, &Tensor)> {
+        pairs.iter().filter(|(average, _)| average.dtype() == dtype).copied().collect()
+    };
+    average_all::<f32>(&of(DType::F32), weight)?;
+    Ok(average_all::<f64>(&of(DType::F64), weight)?)
+}
+
+fn same_kind(operation: &str, what: &str, tensor: &Tensor, target: &Tensor) -> Result<()> {
+    if tensor.dims() != target.dims() {
+        return Err(Error::shape(format!("{operation}: {what}"), tensor.dims(), format!("{:?}", target.dims())));
+    }
+    if tensor.dtype() != target.dtype() || !matches!(target.dtype(), DType::F32 | DType::F64) {
+        let found = format!("{:?} for {:?}", tensor.dtype(), target.dtype());
+        return Err(Error::invalid(format!("{operation}: type of {what}"), found, "both F32 or both F64", ""));
+    }
+    Ok(())
+}
+
+/// Calls `f` with the numbers of contiguous tensors.
+fn with_numbers<T: Real, R>(
+    tensors: &[Tensor],
+    name: &str,
+    f: impl FnOnce(Vec<&[T]>) -> candle_core::Result<R>,
+) -> candle_core::Result<R> {
+    let places: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let numbers = places.iter().map(|(storage, layout)| match &**storage {
+        Storage::Cpu(storage) => view(storage, layout, name),
+        _ => candle_core::bail!("{name}: runs on the CPU only"),
+    });
+    f(numbers.collect::<candle_core::Result<_>>()?)
+}
+
+/// A piece of a parameter, its moments and its gradient.
+struct Piece<'a, T> {
+    parameter: &'a mut [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+    gradient: &'a [T],
+    step: AdamStep,
+}
+
+fn move_all<T: Real>(updates: &[&Update]) -> candle_core::Result<()> {
+    const NAME: &str = "Adam";
+    let loans = updates.iter().map(|update| {
+        let loan = |tensor| Loan::<T>::of(tensor, NAME);
+        Ok([loan(update.parameter)?, loan(update.first)?, loan(update.second)?])
+    });
+    let mut loans = loans.collect::<candle_core::Result<Vec<_>>>()?;
+    let gradients = updates.iter().map(|update| update.gradient.detach().contiguous());
+    with_numbers(&gradients.collect::<candle_core::Result<Vec<_>>>()?, NAME, |gradients| {
+        let mut pieces = Vec::new();
+        for ((loans, gradient), update) in loans.iter_mut().zip(gradients).zip(updates) {
+            let [parameter, first, second] = loans.each_mut().map(|loan| loan.numbers().chunks_mut(CHUNK));
+            let chunks = parameter.zip(first).zip(second).zip(gradient.chunks(CHUNK));
+            pieces.extend(chunks.map(|(((parameter, first), second), gradient)| {
+                let step = update.step;
+                Piece { parameter, first, second, gradient, step }
+            }));
         }
+        pieces.into_par_iter().for_each(Piece::advance);
         Ok(())
-    }};
+    })
 }
 
-struct Lerp {
-    weight: f64,
-}
-
-impl Lerp {
-    fn kernel<T: Real>(&self, target: &mut [T], source: &[T]) {
-        let weight = T::of(self.weight);
-        target.par_chunks_mut(CHUNK).zip(source.par_chunks(CHUNK)).for_each(|(target, source)| {
-            for (target, &source) in target.iter_mut().zip(source) {
-                *target += weight * (source - *target);
+impl<T: Real> Piece<'_, T> {
+    fn advance(self) {
+        let AdamStep { learning_rate, beta1, beta2, epsilon, step } = self.step;
+        let correction = |beta: f64| 1.0 - beta.powf(step as f64);
+        let rate = T::of(learning_rate / correction(beta1));
+        let (root, epsilon) = (T::of(correction(beta2).sqrt()), T::of(epsilon));
+        let (weight, decay, rest) = (T::of(1.0 - beta1), T::of(beta2), T::of(1.0 - beta2));
+        let Piece { parameter, first, second, gradient, .. } = self;
+        widest(|| {
+            let moments = first.iter_mut().zip(second);
+            for ((parameter, (first, second)), &gradient) in parameter.iter_mut().zip(moments).zip(gradient) {
+                *first += weight * (gradient - *first);
+                *second = decay * *second + rest * gradient * gradient;
+                *parameter -= rate * (*first / (second.sqrt() / root + epsilon));
             }
         });
     }
 }
 
-impl InplaceOp2 for Lerp {
-    fn name(&self) -> &'static str {
-        "lerp"
-    }
-
-    fn cpu_fwd(
-        &self,
-        target: &mut CpuStorage,
-        layout: &Layout,
-        source: &CpuStorage,
-        source_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        in_place!(self, kernel, target, layout, [(source, source_layout)])
-    }
-}
-
-struct SecondMoment {
-    decay: f64,
-}
-
-impl SecondMoment {
-    fn kernel<T: Real>(&self, moment: &mut [T], gradient: &[T]) {
-        let (decay, rest) = (T::of(self.decay), T::of(1.0 - self.decay));
-        moment.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).for_each(|(moment, gradient)| {
-            for (moment, &gradient) in moment.iter_mut().zip(gradient) {
-                *moment = decay * *moment + rest * gradient * gradient;
-            }
+fn average_all<T: Real>(pairs: &[(&Tensor, &Tensor)], weight: f64) -> candle_core::Result<()> {
+    const NAME: &str = "running average";
+    let loans = pairs.iter().map(|(average, _)| Loan::<T>::of(average, NAME));
+    let mut loans = loans.collect::<candle_core::Result<Vec<_>>>()?;
+    let sources = pairs.iter().map(|(_, towards)| towards.detach().contiguous());
+    let weight = T::of(weight);
+    with_numbers(&sources.collect::<candle_core::Result<Vec<_>>>()?, NAME, |sources| {
+        let chunks = |(loan, source)| <Loan<T>>::numbers(loan).chunks_mut(CHUNK).zip(<[T]>::chunks(source, CHUNK));
+        let pieces: Vec<(&mut [T], &[T])> = loans.iter_mut().zip(sources).flat_map(chunks).collect();
+        pieces.into_par_iter().for_each(|(average, towards)| {
+            widest(|| {
+                for (average, &towards) in average.iter_mut().zip(towards) {
+                    *average += weight * (towards - *average);
+                }
+            });
         });
-    }
-}
-
-impl InplaceOp2 for SecondMoment {
-    fn name(&self) -> &'static str {
-        "adam_second_moment"
-    }
-
-    fn cpu_fwd(
-        &self,
-        moment: &mut CpuStorage,
-        layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        in_place!(self, kernel, moment, layout, [(gradient, gradient_layout)])
-    }
-}
-
-impl AdamStep {
-    fn kernel<T: Real>(&self, parameter: &mut [T], first: &[T], second: &[T]) {
-        let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
-        let rate = T::of(self.learning_rate / correction(self.beta1));
-        let (root, epsilon) = (T::of(correction(self.beta2).sqrt()), T::of(self.epsilon));
-        let chunks = parameter.par_chunks_mut(CHUNK).zip(first.par_chunks(CHUNK)).zip(second.par_chunks(CHUNK));
-        chunks.for_each(|((parameter, first), second)| {
-            for ((parameter, &first), &second) in parameter.iter_mut().zip(first).zip(second) {
-                *parameter -= rate * (first / (second.sqrt() / root + epsilon));
-            }
-        });
-    }
-}
-
-impl InplaceOp3 for AdamStep {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn cpu_fwd(
-        &self,
-        parameter: &mut CpuStorage,
-        layout: &Layout,
-        first: &CpuStorage,
-        first_layout: &Layout,
-        second: &CpuStorage,
-        second_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        in_place!(self, kernel, parameter, layout, [(first, first_layout), (second, second_layout)])
-    }
+        Ok(())
+    })
 }

@@ -24,6 +24,8 @@ pub(super) trait Real: WithDType + Smooth + Lanes {
     fn wide(self) -> f64;
     fn sqrt(self) -> Self;
     fn storage(values: Vec<Self>) -> CpuStorage;
+    /// The numbers of a storage of this type.
+    fn vec_mut(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
 
     /// Lends `len` numbers of memory, from a cache line on, that this thread keeps, so that kernels do not allocate for every tile. What they
     /// hold is left over from earlier uses. `f` must not ask for scratch memory again, nor hand work to other threads.
@@ -48,6 +50,12 @@ macro_rules! real {
             fn storage(values: Vec<Self>) -> CpuStorage {
                 CpuStorage::$variant(values)
             }
+            fn vec_mut(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
+                match storage {
+                    CpuStorage::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
             fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
                 thread_local!(static SCRATCH: RefCell<Aligned<$float>> = RefCell::new(Aligned::new(0)));
                 SCRATCH.with_borrow_mut(|scratch| {
@@ -68,7 +76,10 @@ real!(f64, F64);
 pub(super) fn view<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout, name: &str) -> candle_core::Result<&'a [T]> {
     let all = T::cpu_storage_as_slice(storage)?;
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&all[start..end]),
+        Some((start, end)) => match all.get(start..end) {
+            Some(numbers) => Ok(numbers),
+            None => candle_core::bail!("{name}: the operand is being changed in place"),
+        },
         None => candle_core::bail!("{name}: the operand is not contiguous"),
     }
 }

@@ -16,6 +16,7 @@ pub mod reshape;
 
 mod aligned;
 mod kernel;
+mod lend;
 mod op;
 mod smooth;
 mod vector;

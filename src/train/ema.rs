@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Tensor, Var};
 
 use crate::nn::params::ParamStore;
-use crate::ops::adam::lerp;
+use crate::ops::adam::lerp_all;
 use crate::{Error, Result};
 
 /// average ← factor · average + (1 − factor) · params for every trainable parameter; buffers (running statistics of
@@ -16,16 +16,23 @@ use crate::{Error, Result};
 pub fn update(average: &ParamStore, params: &ParamStore, factor: f64) -> Result<()> {
     let trained: BTreeMap<String, Var> = params.trainable("").into_iter().collect();
     let current = params.tensors();
-    for (name, old) in average.tensors() {
-        match (trained.get(&name), current.get(&name)) {
-            (Some(new), _) => lerp(&old, new, 1.0 - factor)?,
-            (None, Some(new)) => copy(&old, new)?,
+    let averages = average.tensors();
+    let mut averaged = Vec::new();
+    for (name, old) in &averages {
+        match (trained.get(name), current.get(name)) {
+            (Some(new), _) => averaged.push((old, new.as_tensor())),
+            (None, Some(new)) => copy(old, new)?,
             (None, None) => {
-                return Err(Error::invalid("running average", name, "the parameters of the trained networks", ""));
+                return Err(Error::invalid(
+                    "running average",
+                    name.as_str(),
+                    "the parameters of the trained networks",
+                    "",
+                ));
             }
         }
     }
-    Ok(())
+    lerp_all(&averaged, 1.0 - factor)
 }
 
 /// Writes the numbers of `from` into the storage of `to`.

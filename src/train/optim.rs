@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::gan::Player;
 use super::plan::AdamSettings;
 use crate::nn::params::ParamStore;
-use crate::ops::adam::AdamStep;
+use crate::ops::adam::{AdamStep, Update, update};
 use crate::{Error, Result};
 
 /// Adam (Kingma & Ba 2015) for one player. Moments and steps count per parameter: one that gets no gradient for a
@@ -64,15 +64,17 @@ impl Adam {
     /// Moves every parameter that has a gradient.
     ///
     /// # Errors
-    /// When a gradient does not fit its parameter.
+    /// When a gradient does not fit its parameter; nothing has moved then.
     pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
         let AdamSettings { beta1, beta2, eps } = self.settings;
+        let updates = self.slots.iter().filter_map(|slot| {
+            let step = AdamStep { learning_rate: rate, beta1, beta2, epsilon: eps, step: slot.steps + 1 };
+            let Slot { var: parameter, first, second, .. } = slot;
+            Some(Update { parameter, gradient: grads.get(parameter)?, first, second, step })
+        });
+        update(&updates.collect::<Vec<_>>())?;
         for slot in &mut self.slots {
-            if let Some(gradient) = grads.get(&slot.var) {
-                slot.steps += 1;
-                let step = AdamStep { learning_rate: rate, beta1, beta2, epsilon: eps, step: slot.steps };
-                step.apply(&slot.var, gradient, &slot.first, &slot.second)?;
-            }
+            slot.steps += u64::from(grads.get(&slot.var).is_some());
         }
         Ok(())
     }
