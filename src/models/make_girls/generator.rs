@@ -10,6 +10,7 @@ use crate::nn::linear::Linear;
 use crate::nn::norm::{BatchNorm, Mode, NormSpec};
 use crate::nn::params::Scope;
 use crate::ops::activation::{relu, tanh};
+use crate::ops::arithmetic::add;
 use crate::ops::resample::upsample_nearest;
 use crate::ops::reshape::{ShuffleOrder, pixel_shuffle};
 use crate::{Error, Result};
@@ -128,7 +129,7 @@ impl SrResNet {
         }
         x = relu(&self.bn_mid.forward(&self.conv_mid.forward(&x)?, mode)?)?;
         if global_skip {
-            x = (x + first)?;
+            x = add(&x, &first)?;
         }
         for up in &self.up {
             x = up.forward(&x, mode)?;
@@ -157,7 +158,7 @@ impl Block {
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let h = relu(&self.bn1.forward(&self.conv1.forward(x)?, mode)?)?;
         let h = self.bn2.forward(&self.conv2.forward(&h)?, mode)?;
-        Ok((x + h)?)
+        add(x, &h)
     }
 }
 

@@ -36,8 +36,39 @@ pub(super) struct Weights<'a, T> {
 }
 
 impl<T: Real> Weights<'_, T> {
-    pub(super) fn at(&self, group: usize, target: usize, source: usize, tap: usize) -> T {
-        self.numbers[group * self.group + target * self.target + source * self.source + self.taps[tap]]
+    /// Writes the weights of some channels of a group as rows (source channel, tap) of target channels, `step` apart.
+    ///
+    /// # Safety
+    /// `to` must point to that many rows, which nobody else uses.
+    pub(super) unsafe fn pack(
+        &self,
+        group: usize,
+        targets: Range<usize>,
+        sources: Range<usize>,
+        to: *mut T,
+        step: usize,
+    ) {
+        let start = group * self.group + targets.start * self.target + sources.start * self.source;
+        let from = &self.numbers[start..];
+        let count = self.taps.len();
+        let in_order = self.source == count && self.taps.iter().enumerate().all(|(i, &tap)| i == tap);
+        // SAFETY: passed on; all numbers read lie between those of the first and of the last channels and taps.
+        unsafe {
+            if in_order {
+                return transpose(from.as_ptr(), self.target, targets.len(), sources.len() * count, to, step);
+            }
+            let last = (targets.len() - 1) * self.target + (sources.len() - 1) * self.source;
+            assert!(self.taps.iter().all(|tap| last + tap < from.len()), "weights end too early");
+            for source in 0..sources.len() {
+                for target in 0..targets.len() {
+                    let from = from.as_ptr().add(source * self.source + target * self.target);
+                    let to = to.add(source * count * step + target);
+                    for (row, &tap) in self.taps.iter().enumerate() {
+                        *to.add(row * step) = *from.add(tap);
+                    }
+                }
+            }
+        }
     }
 }
 

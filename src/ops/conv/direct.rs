@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
 use super::layout::{ChannelsLast, Planes};
-use super::product::{Product, panels};
+use super::product::{Product, VECTORS, panels};
 use crate::ops::aligned::Aligned;
-use crate::ops::kernel::{Real, Shared, filled};
+use crate::ops::kernel::{CHUNK, Real, Shared, filled};
 use crate::ops::level::run;
 use crate::ops::vector::width;
 
@@ -57,16 +57,17 @@ pub(super) unsafe fn forward<T: Real>(
             }
             for &(first, count) in part {
                 let panel = &packed[(group * vectors + first) * lanes * depth..];
-                for (i, (terms, runs)) in pieces.iter().enumerate() {
-                    let runs: Vec<[usize; 2]> = runs.iter().map(|&[p, q]| [p, q * count * lanes]).collect();
+                let width = count * lanes;
+                for (i, piece) in pieces.iter().enumerate() {
+                    let runs: Vec<[usize; 2]> = piece.runs.iter().map(|&[way, row]| [way, row * width]).collect();
                     run(Product {
                         left: source.numbers[group * correlation.source_channels..].as_ptr(),
                         rows: &rows,
                         left_step: 1,
                         right: panel.as_ptr(),
-                        right_step: count * lanes,
+                        right_step: correlation.taps.len() * width,
                         runs: &runs,
-                        terms: *terms,
+                        terms: piece.terms,
                         vectors: count,
                         out: sums[first * lanes - offset..].as_mut_ptr(),
                         out_step: step,
@@ -80,43 +81,45 @@ pub(super) unsafe fn forward<T: Real>(
     });
 }
 
-/// The sum over channels and taps cut into pieces whose weights stay in the first-level cache: the terms of a run, and
-/// the runs as (way in the source, row of the packed weights).
-fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>) -> Vec<(usize, Vec<[usize; 2]>)> {
-    let channels = correlation.source_channels;
-    let run = |(tap, &offset): (usize, &[isize; 2])| [source.tap(offset), tap * channels];
-    let runs: Vec<[usize; 2]> = correlation.taps.iter().enumerate().map(run).collect();
-    if channels <= TERMS / 2 {
-        return runs.chunks(TERMS / channels).map(|runs| (channels, runs.to_vec())).collect();
-    }
-    let parts = channels.div_ceil(TERMS);
-    let terms = channels.div_ceil(parts);
-    let cut = |&[p, q]: &[usize; 2]| {
-        (0..channels).step_by(terms).map(move |first| (terms.min(channels - first), vec![[p + first, q + first]]))
-    };
-    runs.iter().flat_map(cut).collect()
+/// Runs of one pass over the sums, and their terms.
+struct Piece {
+    /// (Way in the source, row of the packed weights).
+    runs: Vec<[usize; 2]>,
+    terms: usize,
 }
 
-/// Weights as `[group, panel, tap, source channel, target channels of the panel]`, filled up with zeros.
+/// The sum over channels and taps cut into pieces whose weights stay in the first-level cache.
+fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>) -> Vec<Piece> {
+    let taps: Vec<usize> = correlation.taps.iter().map(|&offset| source.tap(offset)).collect();
+    let at_once = (TERMS / taps.len()).max(1);
+    let piece = |first: usize| Piece {
+        runs: taps.iter().enumerate().map(|(tap, way)| [way + first, first * taps.len() + tap]).collect(),
+        terms: at_once.min(correlation.source_channels - first),
+    };
+    (0..correlation.source_channels).step_by(at_once).map(piece).collect()
+}
+
+/// Weights as `[group, panel, source channel, tap, target channels of the panel]`, filled up with zeros.
 fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize, lanes: usize) -> Aligned<T> {
     let (taps, channels, targets) = (correlation.taps.len(), correlation.source_channels, correlation.target_channels);
     let depth = taps * channels;
     let panels: Vec<(usize, usize)> = panels(vectors).collect();
-    // SAFETY: every panel is written by its own task, from its first to its last number.
+    let at_once = CHUNK.div_ceil(taps * VECTORS * lanes).min(channels);
+    let parts = channels.div_ceil(at_once);
+    // SAFETY: every panel's channels are written by one task, from the first to the last number.
     unsafe {
         Aligned::filled(correlation.groups * vectors * lanes * depth, |packed: Shared<T>| {
-            (0..correlation.groups * panels.len() * channels).into_par_iter().with_min_len(16).for_each(|task| {
-                let (panel, channel) = (task / channels, task % channels);
+            (0..correlation.groups * panels.len() * parts).into_par_iter().for_each(|task| {
+                let (panel, channel) = (task / parts, task % parts * at_once);
                 let (group, (first, count)) = (panel / panels.len(), panels[panel % panels.len()]);
                 let width = count * lanes;
-                let start = (group * vectors + first) * lanes * depth + channel * width;
-                for tap in 0..taps {
-                    let row = packed.get().add(start + tap * channels * width);
-                    for j in 0..width {
-                        let target = first * lanes + j;
-                        let inside = target < targets;
-                        *row.add(j) = if inside { weights.at(group, target, channel, tap) } else { T::ZERO };
-                    }
+                let used = width.min(targets - first * lanes);
+                let part = channel..channels.min(channel + at_once);
+                let place = (group * vectors + first) * lanes * depth + channel * taps * width;
+                let to = packed.get().add(place);
+                weights.pack(group, first * lanes..first * lanes + used, part.clone(), to, width);
+                for row in 0..part.len() * taps {
+                    std::slice::from_raw_parts_mut(to.add(row * width + used), width - used).fill(T::ZERO);
                 }
             });
         })
@@ -188,10 +191,11 @@ pub(super) fn weight_gradient<T: Real>(
                             });
                         }
                     }
-                    for (&(tap, channel), sums) in rows.iter().zip(sums.chunks_exact(step)) {
-                        for (target, &sum) in sums[..targets].iter().enumerate() {
-                            let place = ((group * targets + target) * channels + channel) * taps + tap;
-                            *gradient.get().add(place) = sum;
+                    for target in 0..targets {
+                        // A target's weights lie side by side; the other way round every number would be a cache line.
+                        let to = gradient.get().add((group * targets + target) * depth);
+                        for (&(tap, channel), sum) in rows.iter().zip(sums[target..].iter().step_by(step)) {
+                            *to.add(channel * taps + tap) = *sum;
                         }
                     }
                 });
