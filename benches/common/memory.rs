@@ -1,19 +1,19 @@
 //! Resident memory of this process, bytes. Zeros where there is no /proc (only Linux has one).
 
-/// What it holds now.
-pub fn resident() -> u64 {
-    field("VmRSS:")
-}
+use super::report::Peak;
 
-/// The most it has held since it started, or since [`forget_peak`].
-pub fn peak() -> u64 {
-    field("VmHWM:")
-}
-
-/// Lets the peak begin anew at what the process holds now.
-pub fn forget_peak() {
+/// Lets the peak begin anew. Returns what the process holds, without pages of files (programs and libraries).
+pub fn begin() -> u64 {
     // A kernel that refuses keeps the peak since the start, which is above: the growth then reads too large, not too small.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
+    field("VmRSS:").saturating_sub(field("RssFile:"))
+}
+
+/// The peak since [`begin`], which gave `start`.
+pub fn end(start: u64) -> Peak {
+    let absolute = field("VmHWM:");
+    // Code that was read meanwhile is not what the work needed.
+    Peak { absolute, growth: absolute.saturating_sub(field("RssFile:")).saturating_sub(start) }
 }
 
 fn field(name: &str) -> u64 {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+use tachie::autograd::backward;
 use tachie::candle_core::Var;
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::conv::conv2d;
@@ -14,12 +15,6 @@ use tachie::{Error, Result};
 pub fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.map_err(|e| Error::invalid("threads", e.to_string(), "a number of threads", ""))?.install(work)
-}
-
-/// A folder below `target` that goes when it is dropped.
-pub fn folder() -> Result<tempfile::TempDir> {
-    let above = env!("CARGO_TARGET_TMPDIR");
-    tempfile::tempdir_in(above).map_err(|source| Error::io("make a temporary folder in", above, source))
 }
 
 /// Path of a file below `benches`.
@@ -35,11 +30,13 @@ pub fn write_json(path: Option<&Path>, rows: &impl Serialize) -> Result<()> {
     std::fs::write(path, text + "\n").map_err(|source| Error::io("write the rows", path, source))
 }
 
-/// Resident memory of a process: where its measurement began, and the most since. Bytes.
+/// Peak resident memory of a process, bytes.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Peak {
-    pub start: u64,
-    pub peak: u64,
+    /// All of it.
+    pub absolute: u64,
+    /// What came since its measurement began.
+    pub growth: u64,
 }
 
 /// A small convolution forward and backward, so that threads and code are there before memory is measured.
@@ -49,7 +46,7 @@ pub fn warm_up() -> Result<()> {
         Ok(Var::from_tensor(&seed(1).stream(name).normal_tensor(shape, &device)?)?)
     };
     let (x, w) = (draw("x", &[2, 8, 16, 16])?, draw("w", &[8, 8, 3, 3])?);
-    conv2d(&x, &w, &ConvSpec::padded(1))?.sum_all()?.backward()?;
+    backward(&conv2d(&x, &w, &ConvSpec::padded(1))?)?;
     Ok(())
 }
 
@@ -83,7 +80,7 @@ pub struct Growth {
 impl Growth {
     /// A row, which is printed.
     pub fn of(name: &str, tachie: Peak, pytorch: Option<Peak>) -> Result<Growth> {
-        let ratio = pytorch.map(|pytorch| tachie.growth() / pytorch.growth());
+        let ratio = pytorch.map(|pytorch| tachie.growth as f64 / pytorch.growth as f64);
         let row = Growth { name: name.to_string(), tachie, pytorch, ratio };
         let theirs = pytorch.zip(ratio).map(|(peak, ratio)| format!(", PyTorch {}, ratio {ratio:.2}", peak.text()));
         println!("{name}: tachie {}{}", tachie.text(), theirs.unwrap_or_default());
@@ -92,13 +89,8 @@ impl Growth {
 }
 
 impl Peak {
-    /// Bytes that were needed beyond those at the start; at least one page.
-    fn growth(self) -> f64 {
-        self.peak.saturating_sub(self.start).max(4096) as f64
-    }
-
     fn text(self) -> String {
-        let mib = |bytes: f64| bytes / f64::from(1 << 20);
-        format!("{:.0} MiB (+{:.0})", mib(self.peak as f64), mib(self.growth()))
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        format!("{:.0} MiB (+{:.0})", mib(self.absolute), mib(self.growth))
     }
 }

@@ -1,7 +1,8 @@
 """The other side of benches/ops.rs: times PyTorch's operations.
 
 Argument: threads. Every line of standard input is a case as JSON, {"op", "shapes", "stride", "padding", "runs"}; the
-answer is a line with the medians of `runs` forward and of `runs` forward and backward passes, in milliseconds.
+answer is a line of JSON with the medians of `runs` forward and of `runs` forward and backward passes, in milliseconds.
+With a case as further argument it does that many passes, prints what memory they took, and ends.
 """
 
 import json
@@ -12,7 +13,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(int(sys.argv[1]))
+import memory
 
 
 def batch_norm(x, weight, bias):
@@ -41,12 +42,14 @@ class Case:
     def __init__(self, case):
         torch.manual_seed(0)
         self.case = case
-        self.operands = [torch.randn(shape, requires_grad=True) for shape in case["shapes"]]
         if case["op"] == "adam":
-            parameter = self.operands[0]
+            # tachie's operands are parameter, gradient and two moments; PyTorch's optimizer makes the moments.
+            parameter = torch.randn(case["shapes"][0], requires_grad=True)
             parameter.grad = torch.randn_like(parameter)
-            self.optimizer = torch.optim.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), fused=True)
+            how = {case["implementation"]: True}
+            self.optimizer = torch.optim.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), **how)
         else:
+            self.operands = [torch.randn(shape, requires_grad=True) for shape in case["shapes"]]
             self.upstream = torch.ones_like(self.forward())
 
     def forward(self):
@@ -71,7 +74,18 @@ def milliseconds(function, runs):
     return statistics.median(times)
 
 
+def measure_memory(case):
+    start = memory.begin()
+    runs, case = case.pop("runs"), Case(case)
+    for _ in range(runs):
+        case.both()
+    print(json.dumps(memory.end(start)))
+
+
 def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        return measure_memory(json.loads(sys.argv[2]))
     print(torch.__version__, flush=True)
     line, case = None, None
     for request in sys.stdin:
@@ -81,7 +95,8 @@ def main():
             line, case = description, None
             case = Case(description)
             milliseconds(case.both, 2)
-        print(milliseconds(case.forward, runs), milliseconds(case.both, runs), flush=True)
+        answer = {"forward": milliseconds(case.forward, runs), "both": milliseconds(case.both, runs)}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

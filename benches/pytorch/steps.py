@@ -197,7 +197,7 @@ def measure_memory(folder, steps):
     training = Training(folder)
     for _ in range(steps):
         training.step(training.draw())
-    print(json.dumps({"start": start, "peak": memory.peak()}))
+    print(json.dumps(memory.end(start)))
 
 
 def main():

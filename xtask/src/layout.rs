@@ -57,9 +57,9 @@ impl Layout {
         self.root.join(".venv")
     }
 
-    /// A program of the Python environment.
-    pub fn python(&self) -> PathBuf {
-        self.venv().join("bin").join("python")
+    /// The Python environment of the benches, with PyTorch.
+    pub fn pytorch(&self) -> PathBuf {
+        self.target().join("pytorch")
     }
 
     /// The committed notebooks.

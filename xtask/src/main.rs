@@ -3,6 +3,7 @@
 //! The same program is also the notebook kernel's launcher, its `cargo` and its `rustup`
 //! ([`launch`], [`front`], [`direct`], [`errors`]): it then runs under one of those names.
 
+mod bench;
 mod bench_kernel;
 mod direct;
 mod errors;
@@ -16,6 +17,7 @@ mod prove;
 mod stage;
 mod test;
 mod tools;
+mod venv;
 
 use layout::Layout;
 use std::path::Path;
@@ -31,6 +33,7 @@ cargo xtask <command>
   notebooks [name...]  execute the notebooks (all of them, or 00_tour ...), results in target/notebooks
   test                 format, clippy, unit, integration and doc tests, docs, notebooks with the short budget
   prove <name> [...]   run a seeded experiment and print its numbers beside the wanted ones
+  bench [part...]      measure beside PyTorch and rewrite benches/results.md (ops, steps, memory, data, scaling)
   bench-kernel         measure the notebook kernel, print the table of environment.md
   setup                the first part of tour: everything but executing the notebook";
 
@@ -62,6 +65,7 @@ fn command(args: &[String]) -> Result<()> {
         Some("notebooks") => notebooks::all(&layout, rest),
         Some("test") => test::test(&layout),
         Some("prove") => prove::prove(&layout, rest),
+        Some("bench") => bench::bench(&layout, rest),
         Some("bench-kernel") => bench_kernel::bench(&layout, rest),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

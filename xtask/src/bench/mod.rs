@@ -1,0 +1,233 @@
+//! `cargo xtask bench`: measures beside PyTorch and rewrites the generated sections of `benches/results.md`.
+
+mod machine;
+mod results;
+mod tables;
+
+use crate::layout::Layout;
+use crate::stage::{Stages, capture, create_folder, run};
+use crate::{Result, tools, venv};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub const USAGE: &str = "\
+cargo xtask bench [PART..] [--threads 1,2] [--rounds N] [--only TEXT] [--large] [--python PYTHON]
+
+  ops      every operation, forward and backward
+  steps    a training step of every model of the catalogue
+  memory   peak memory of both
+  data     pictures a second, from files to batches
+  scaling  a step and a convolution over image size, batch, channels and threads
+Without a PART all of them. Each rewrites its section of benches/results.md; with --only nothing is written there.
+--large adds the models of 128 px and more to steps and memory. --python names an interpreter that has the packages of
+benches/pytorch/requirements.txt; otherwise they are installed below target, once (several GB).";
+
+/// What can be measured.
+const PARTS: [&str; 5] = ["ops", "steps", "memory", "data", "scaling"];
+
+/// What the person asked for.
+#[derive(Debug, PartialEq)]
+struct Wish {
+    parts: Vec<&'static str>,
+    threads: Vec<usize>,
+    /// Passed on to the measuring program.
+    options: Vec<String>,
+    /// Whether only some rows are measured, so that no section can be written.
+    partial: bool,
+    large: bool,
+    python: Option<PathBuf>,
+}
+
+impl Wish {
+    fn read(args: &[String]) -> Result<Wish> {
+        let mut wish = Wish {
+            parts: Vec::new(),
+            threads: vec![2, 1],
+            options: Vec::new(),
+            partial: false,
+            large: false,
+            python: None,
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n\n{USAGE}"));
+            match arg.as_str() {
+                "--threads" => wish.threads = threads(value()?)?,
+                "--rounds" => {
+                    let rounds: usize = value()?.parse().map_err(|_| format!("--rounds needs a number\n\n{USAGE}"))?;
+                    wish.options.extend(["--rounds".to_string(), rounds.max(1).to_string()]);
+                }
+                "--only" => {
+                    wish.options.extend(["--only".to_string(), value()?.clone()]);
+                    wish.partial = true;
+                }
+                "--large" => wish.large = true,
+                "--python" => wish.python = Some(PathBuf::from(value()?)),
+                part => match PARTS.iter().find(|known| **known == part) {
+                    Some(known) => wish.parts.push(known),
+                    None => return Err(format!("nothing to measure is called `{part}`\n\n{USAGE}")),
+                },
+            }
+        }
+        if wish.parts.is_empty() {
+            wish.parts = PARTS.to_vec();
+        }
+        Ok(wish)
+    }
+}
+
+/// `2,1` → [2, 1].
+fn threads(text: &str) -> Result<Vec<usize>> {
+    let number = |word: &str| word.parse().ok().filter(|n| *n > 0);
+    let numbers: Option<Vec<usize>> = text.split(',').map(number).collect();
+    numbers.ok_or_else(|| format!("--threads: found `{text}`, expected numbers of threads (2,1)\n\n{USAGE}"))
+}
+
+/// Sets PyTorch up, builds with the settings of the notebooks, measures, and writes the sections.
+pub fn bench(layout: &Layout, args: &[String]) -> Result<()> {
+    if args.iter().any(|arg| matches!(arg.as_str(), "help" | "--help" | "-h")) {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    let wish = Wish::read(args)?;
+    let mut stages = Stages::new(3 + wish.parts.len());
+    stages.run("Looking for Rust, Python and a C compiler", tools::check)?;
+    let python = wish.python.clone().unwrap_or_else(|| layout.pytorch().join("bin/python"));
+    stages.run("PyTorch", || {
+        if wish.python.is_none() {
+            venv::environment(layout, &layout.pytorch(), &layout.root.join("benches/pytorch/requirements.txt"))?;
+        }
+        version(&python)
+    })?;
+    stages.run("Compiling the benches", || {
+        let mut build = layout.shared_cargo();
+        build.args(["bench", "--no-run", "--profile", "dev"]);
+        for bench in benches(&wish.parts) {
+            build.args(["--bench", bench]);
+        }
+        run(&mut build, "compiling the benches")?;
+        Ok("ready".into())
+    })?;
+    let bench = Bench { layout, wish: &wish, python: &python, out: layout.target().join("bench") };
+    create_folder(&bench.out)?;
+    for part in &wish.parts {
+        let load = machine::load().unwrap_or_default();
+        if load > 0.5 {
+            println!("note: the machine is not idle (load {load:.1}); times will be too long and ratios unsteady");
+        }
+        stages.run(&format!("Measuring {part}"), || bench.measure(part))?;
+    }
+    Ok(())
+}
+
+/// The programs that measure these parts.
+fn benches(parts: &[&'static str]) -> BTreeSet<&'static str> {
+    let programs = |part: &&'static str| match *part {
+        "memory" => vec!["ops", "steps"],
+        part => vec![part],
+    };
+    parts.iter().flat_map(programs).collect()
+}
+
+/// "PyTorch 2.15.0, Python 3.11.2"
+fn version(python: &Path) -> Result<String> {
+    let question = "import platform, torch; print(f'PyTorch {torch.__version__}, Python {platform.python_version()}')";
+    capture(Command::new(python).args(["-c", question]), &format!("asking {} for PyTorch", python.display()))
+}
+
+struct Bench<'a> {
+    layout: &'a Layout,
+    wish: &'a Wish,
+    python: &'a Path,
+    out: PathBuf,
+}
+
+impl Bench<'_> {
+    /// Measures one part, and writes its section.
+    fn measure(&self, part: &str) -> Result<String> {
+        let section = match part {
+            "ops" => tables::operations(&self.per_threads("ops", &[])?),
+            "steps" => tables::steps(&self.per_threads("steps", &self.large())?),
+            "memory" => {
+                let ops = self.rows("ops", 2, &["--memory"])?;
+                let mut large = self.large();
+                large.push("--memory");
+                tables::memory(&self.rows("steps", 2, &large)?, &ops)
+            }
+            "data" => tables::data(&self.rows("data", 2, &[])?),
+            _ => tables::scaling(&self.rows("scaling", 2, &[])?, &self.layout.short(&self.out).display().to_string()),
+        }?;
+        if self.wish.partial {
+            return Ok(format!("rows in {}", self.layout.short(&self.out).display()));
+        }
+        let path = self.layout.root.join("benches/results.md");
+        let head = format!("{} {}.", machine::describe(self.layout)?, version(self.python)?);
+        let command = self.command(part);
+        let section = section.replacen("\n\n", &format!("\n\n{head} `{command}`\n\n"), 1);
+        results::put(&path, part, &section)?;
+        Ok("section of benches/results.md written".into())
+    }
+
+    /// What a person types to get this section again.
+    fn command(&self, part: &str) -> String {
+        let large = if self.wish.large { " --large" } else { "" };
+        let options: String = self.wish.options.iter().map(|option| format!(" {option}")).collect();
+        format!("cargo xtask bench {part}{options}{large}")
+    }
+
+    fn large(&self) -> Vec<&'static str> {
+        if self.wish.large { vec!["--large"] } else { vec![] }
+    }
+
+    /// The rows of a bench for every number of threads that is asked for.
+    fn per_threads(&self, bench: &str, more: &[&str]) -> Result<Vec<(usize, Value)>> {
+        let rows = |threads: &usize| Ok((*threads, self.rows(bench, *threads, more)?));
+        self.wish.threads.iter().map(rows).collect()
+    }
+
+    /// Runs a bench; returns what it writes as JSON.
+    fn rows(&self, bench: &str, threads: usize, more: &[&str]) -> Result<Value> {
+        let memory = if more.contains(&"--memory") { "-memory" } else { "" };
+        let path = self.out.join(format!("{bench}{memory}-{threads}.json"));
+        let mut cargo = self.layout.shared_cargo();
+        cargo.args(["bench", "--quiet", "--profile", "dev", "--bench", bench, "--", "--python"]).arg(self.python);
+        cargo.arg("--json").arg(&path).args(["--threads", &threads.to_string()]).args(more).args(&self.wish.options);
+        if bench == "scaling" {
+            cargo.arg("--out").arg(&self.out);
+        }
+        run(&mut cargo, &format!("the bench {bench}"))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| format!("{}: cannot read: {error}", path.display()))?;
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(text: &str) -> Result<Wish> {
+        Wish::read(&text.split_whitespace().map(str::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn parts_and_options_are_told_apart() {
+        let all = wish("").unwrap();
+        assert_eq!((all.parts.as_slice(), all.threads.as_slice()), (PARTS.as_slice(), [2, 1].as_slice()));
+        let some = wish("steps memory --rounds 3 --threads 4 --only paper --large --python py").unwrap();
+        assert_eq!(some.parts, ["steps", "memory"]);
+        assert_eq!(some.options, ["--rounds", "3", "--only", "paper"]);
+        assert_eq!((some.threads.as_slice(), some.partial, some.large), ([4].as_slice(), true, true));
+        assert_eq!(some.python, Some(PathBuf::from("py")));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_can() {
+        for text in ["step", "--threads 0", "--threads two", "--threads", "--rounds many", "--fast"] {
+            let error = wish(text).unwrap_err();
+            assert!(error.contains("cargo xtask bench [PART..]"), "{text}: {error}");
+        }
+    }
+}
