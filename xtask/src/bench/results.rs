@@ -61,6 +61,15 @@ mod tests {
     }
 
     #[test]
+    fn every_section_of_the_committed_file_can_be_replaced() {
+        let text = include_str!("../../../benches/results.md");
+        for part in super::super::PARTS {
+            let once = replaced(text, part, "new").unwrap();
+            assert_eq!(replaced(&once, part, "new").unwrap(), once, "{part}");
+        }
+    }
+
+    #[test]
     fn marks_that_are_not_a_pair_are_refused() {
         let half = "<!-- begin cargo xtask bench ops -->\ntable\n";
         assert!(replaced(half, "ops", "new").unwrap_err().contains("1 times"));
