@@ -86,7 +86,9 @@ fn main() -> Result<()> {
     let chosen = |case: &Case| case.name.contains(&args.only) || case.group.contains(&args.only);
     let chosen: Vec<Case> = cases().into_iter().filter(chosen).collect();
     if args.memory {
-        let rows = chosen.iter().map(|case| memory_row(case, &args)).collect::<Result<Vec<_>>>()?;
+        // The steps show what the layers of models take together.
+        let apart = chosen.iter().filter(|case| !case.group.starts_with("layers"));
+        let rows = apart.map(|case| memory_row(case, &args)).collect::<Result<Vec<_>>>()?;
         return write_json(args.json.as_deref(), &rows);
     }
     let device = tachie::device()?;

@@ -189,10 +189,10 @@ fn measure(point: &Point, args: &Args) -> Result<Row> {
 /// A panel per axis, a line per side.
 fn plot(what: &str, rows: &[Row]) -> Result<Plot> {
     let title = match what {
-        "step" => "A training step of make-girls, as tiny but for one number: milliseconds",
-        _ => "A 3×3 convolution forward and backward: milliseconds",
+        "step" => "A training step of make-girls, as tiny but for one number",
+        _ => "A 3×3 convolution, forward and backward",
     };
-    let mut plot = Plot::new().title(title).log_y();
+    let mut plot = Plot::new().title(title).log_x().log_y();
     for axis in AXES {
         let of_axis = || rows.iter().filter(|row| row.what == what && row.axis == axis);
         if of_axis().next().is_none() {

@@ -11,14 +11,12 @@ use super::text::{self, Weight};
 use super::ticks::{self, Ticks};
 use crate::{Error, Result};
 
-const SIZE: f32 = 11.5;
+pub(super) const SIZE: f32 = 11.5;
 const TITLE: f32 = 13.0;
 /// From the axis to its numbers.
 const GAP: f32 = 7.0;
 /// Free space around a panel.
 const MARGIN: f32 = 10.0;
-/// Least free space between neighbouring numbers of an axis.
-const APART: f32 = 14.0;
 /// Beyond this numbers count as not finite: the axis could not be computed.
 const LARGEST: f64 = 1e300;
 
@@ -28,6 +26,7 @@ pub(super) struct Frame<'a> {
     pub title: &'a str,
     pub x_label: &'a str,
     pub y_label: &'a str,
+    pub log_x: bool,
     pub log_y: bool,
     pub y_range: Option<(f64, f64)>,
     pub smoothing: f64,
@@ -58,12 +57,12 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
     for (i, series) in series.iter().enumerate() {
         let colour = PALETTE[i % PALETTE.len()];
         let dashed = line_mark(i) == Mark::Dashes;
-        let (raw, missing) = runs(series, frame.log_y);
+        let (raw, missing) = runs(series, frame);
         lost += missing;
         if frame.smoothing > 0.0 {
             let pale = Colour(colour.0, colour.1, colour.2, 0.28);
             lines.push(Line { runs: raw, colour: pale, width: 1.0, dashed: false });
-            let smooth = runs(&series.smooth(frame.smoothing), frame.log_y).0;
+            let smooth = runs(&series.smooth(frame.smoothing), frame).0;
             lines.push(Line { runs: smooth, colour, width: 1.8, dashed });
         } else {
             lines.push(Line { runs: raw, colour, width: 1.6, dashed });
@@ -71,7 +70,7 @@ pub(super) fn draw(scene: &mut Scene, frame: &Frame, series: &[Series]) -> Resul
     }
     // Averages stand above the raw values of all series.
     lines.sort_by(|a, b| a.width.total_cmp(&b.width));
-    let bottom = footer(scene, lost, frame.log_y, (left, right, y + h - MARGIN));
+    let bottom = footer(scene, lost, frame.log_x || frame.log_y, (left, right, y + h - MARGIN));
     axes(scene, frame, &mut lines, (left, right, top, bottom))
 }
 
@@ -179,11 +178,11 @@ fn line_mark(i: usize) -> Mark {
 }
 
 /// Says how many values are missing; returns where the axes have to end.
-fn footer(scene: &mut Scene, lost: usize, log_y: bool, (left, right, bottom): (f32, f32, f32)) -> f32 {
+fn footer(scene: &mut Scene, lost: usize, logarithmic: bool, (left, right, bottom): (f32, f32, f32)) -> f32 {
     if lost == 0 {
         return bottom;
     }
-    let kind = if log_y { "not finite or not positive" } else { "not finite" };
+    let kind = if logarithmic { "not finite or not positive" } else { "not finite" };
     let note = format!("{} of the values {} {kind} and left out", lost, if lost == 1 { "is" } else { "are" });
     let lines = text::wrap(&note, SIZE, Weight::Regular, right - left, 2);
     let top = bottom - lines.len() as f32 * 15.0;
@@ -194,11 +193,12 @@ fn footer(scene: &mut Scene, lost: usize, log_y: bool, (left, right, bottom): (f
 }
 
 /// The connected parts of a series in axis coordinates, and how many values are missing.
-fn runs(series: &Series, log_y: bool) -> (Vec<Vec<(f64, f64)>>, usize) {
+fn runs(series: &Series, frame: &Frame) -> (Vec<Vec<(f64, f64)>>, usize) {
     let mut runs = vec![Vec::new()];
     let mut lost = 0;
     for (&x, &y) in series.x.iter().zip(&series.y) {
-        let y = if log_y { y.log10() } else { y };
+        let x = if frame.log_x { x.log10() } else { x };
+        let y = if frame.log_y { y.log10() } else { y };
         if x.abs() <= LARGEST && y.abs() <= LARGEST {
             if let Some(run) = runs.last_mut() {
                 run.push((x, y));
@@ -249,7 +249,8 @@ fn axes(scene: &mut Scene, frame: &Frame, lines: &mut [Line], place: (f32, f32, 
     let widest = |ticks: &Ticks| ticks.iter().map(|(_, t)| text::width(t, SIZE, Weight::Regular)).fold(0.0, f32::max);
     let beside = GAP + widest(&y_ticks).ceil() + 2.0 + if frame.y_label.is_empty() { 0.0 } else { SIZE + 7.0 };
     let room_x = (right - left - beside).max(1.0);
-    let x_ticks = fitting_ticks(x0, x1, room_x);
+    let x_ticks = if frame.log_x { ticks::own(points().map(|p| p.0), (x0, x1), room_x) } else { None };
+    let x_ticks = x_ticks.unwrap_or_else(|| ticks::fitting(x0, x1, room_x, frame.log_x));
     // Half of the last number reaches beyond the axis.
     let overhang = match x_ticks.last() {
         Some((at, label)) => {
@@ -339,22 +340,6 @@ impl Ranged for Axis<'_> {
 
 fn text_at(ticks: &Ticks, position: f64) -> String {
     ticks.iter().find(|(at, _)| *at == position).map(|(_, text)| text.clone()).unwrap_or_default()
-}
-
-/// As many numbers as stand on `room` pixels without touching.
-fn fitting_ticks(low: f64, high: f64, room: f32) -> Ticks {
-    for most in (2..=9).rev() {
-        let ticks = ticks::linear(low, high, most);
-        let place = |at: f64| ((at - low) / (high - low)) as f32 * room;
-        let half = |text: &str| text::width(text, SIZE, Weight::Regular) / 2.0;
-        let clear = ticks
-            .windows(2)
-            .all(|pair| place(pair[1].0) - half(&pair[1].1) - place(pair[0].0) - half(&pair[0].1) >= APART);
-        if clear {
-            return ticks;
-        }
-    }
-    ticks::linear(low, high, 1).into_iter().take(1).collect()
 }
 
 /// The parts of a run inside `low..=high`, cut at the edges.

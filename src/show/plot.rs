@@ -79,6 +79,7 @@ pub struct Plot {
     x_label: String,
     panels: Vec<Panel>,
     smoothing: f64,
+    log_x: bool,
     log_y: bool,
     y_range: Option<(f64, f64)>,
     size: (u32, Option<u32>),
@@ -98,6 +99,7 @@ impl Plot {
             x_label: String::new(),
             panels: Vec::new(),
             smoothing: 0.0,
+            log_x: false,
             log_y: false,
             y_range: None,
             size: (WIDTH, None),
@@ -146,6 +148,12 @@ impl Plot {
         Plot { smoothing: weight, ..self }
     }
 
+    /// Logarithmic horizontal axes, for sizes that double: with a number at every position of the lines when they fit.
+    /// Positions that are not positive are left out, and the figure says how many.
+    pub fn log_x(self) -> Self {
+        Plot { log_x: true, ..self }
+    }
+
     /// Logarithmic vertical axes; values that are not positive are left out, and the figure says how many.
     pub fn log_y(self) -> Self {
         Plot { log_y: true, ..self }
@@ -188,6 +196,7 @@ impl Plot {
                 title: &panel.title,
                 x_label: &self.x_label,
                 y_label: &panel.y_label,
+                log_x: self.log_x,
                 log_y: self.log_y,
                 y_range: self.y_range,
                 smoothing: self.smoothing,

@@ -1,6 +1,11 @@
 //! Round numbers along an axis, and their labels.
 
+use super::chart::SIZE;
 use super::number;
+use super::text::{self, Weight};
+
+/// Least free space between neighbouring numbers of an axis.
+const APART: f32 = 14.0;
 
 /// Positions (in axis coordinates) and texts, increasing.
 pub(crate) type Ticks = Vec<(f64, String)>;
@@ -61,6 +66,35 @@ fn power_of_ten(power: i64) -> String {
     }
 }
 
+/// As many numbers as stand on `room` pixels without touching.
+pub(super) fn fitting(low: f64, high: f64, room: f32, logarithmic: bool) -> Ticks {
+    let of = if logarithmic { logarithmic } else { linear };
+    let most = (2..=9).rev().find(|most| apart(&of(low, high, *most), (low, high), room));
+    most.map_or_else(|| of(low, high, 1).into_iter().take(1).collect(), |most| of(low, high, most))
+}
+
+/// A number at every one of these positions (exponents of ten), if they are whole numbers and all fit.
+pub(super) fn own(positions: impl Iterator<Item = f64>, range: (f64, f64), room: f32) -> Option<Ticks> {
+    let mut positions: Vec<f64> = positions.collect();
+    positions.sort_by(f64::total_cmp);
+    positions.dedup();
+    let tick = |at: f64| {
+        let value = 10f64.powf(at);
+        let whole = (1.0..1e6).contains(&value) && (value - value.round()).abs() < 1e-9 * value;
+        whole.then(|| (at, number::grouped(value.round() as u64)))
+    };
+    // More than a dozen hardly fit, and runs can have thousands of positions.
+    let ticks: Ticks = positions.iter().take(13).map(|at| tick(*at)).collect::<Option<_>>()?;
+    (ticks.len() == positions.len() && apart(&ticks, range, room)).then_some(ticks)
+}
+
+/// Whether the numbers of an axis that is `room` pixels long do not touch.
+fn apart(ticks: &Ticks, (low, high): (f64, f64), room: f32) -> bool {
+    let place = |at: f64| ((at - low) / (high - low)) as f32 * room;
+    let half = |text: &str| text::width(text, SIZE, Weight::Regular) / 2.0;
+    ticks.windows(2).all(|pair| place(pair[1].0) - half(&pair[1].1) - place(pair[0].0) - half(&pair[0].1) >= APART)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +114,17 @@ mod tests {
         for (low, high) in [(1e6, 1e6 + 1.0), (-1e300, 1e300), (0.0, 1e-300), (3.0, 3.0)] {
             assert!(linear(low, high, 6).len() <= 7, "{low} {high}");
         }
+    }
+
+    #[test]
+    fn sizes_that_double_have_their_own_numbers() {
+        let of = |sizes: &[f64], room| {
+            let range = (sizes[0].log10(), sizes[sizes.len() - 1].log10());
+            own(sizes.iter().map(|size| size.log10()), range, room).map(texts)
+        };
+        assert_eq!(of(&[32.0, 64.0, 128.0, 2048.0], 300.0).unwrap(), ["32", "64", "128", "2,048"]);
+        assert_eq!(of(&[32.0, 64.0, 128.0, 2048.0], 60.0), None, "too narrow");
+        assert_eq!(of(&[1.0, 1.5, 2.0], 300.0), None, "no whole numbers");
+        assert_eq!(texts(fitting(0.0, 2.0, 300.0, true)), ["1", "10", "100"]);
     }
 }
