@@ -147,6 +147,8 @@ macro_rules! with_slope {
     };
 }
 
+pub(super) use {with_slope, with_value};
+
 /// What a derivative is written in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum SlopeAt {

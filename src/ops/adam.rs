@@ -1,10 +1,10 @@
 //! Changes of parameters in place: steps of Adam, and the running average of weights. Each takes any number of tensors
 //! and goes once over their memory, in one parallel region: small tensors do not wait for each other.
 
-use candle_core::{DType, Storage, Tensor};
+use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
-use super::kernel::{CHUNK, Real, view, widest};
+use super::kernel::{CHUNK, Real, widest, with_numbers};
 use super::lend::Loan;
 use crate::{Error, Result};
 
@@ -101,20 +101,6 @@ fn same_kind(operation: &str, what: &str, tensor: &Tensor, target: &Tensor) -> R
         return Err(Error::invalid(format!("{operation}: type of {what}"), found, "both F32 or both F64", ""));
     }
     Ok(())
-}
-
-/// Calls `f` with the numbers of contiguous tensors.
-fn with_numbers<T: Real, R>(
-    tensors: &[Tensor],
-    name: &str,
-    f: impl FnOnce(Vec<&[T]>) -> candle_core::Result<R>,
-) -> candle_core::Result<R> {
-    let places: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
-    let numbers = places.iter().map(|(storage, layout)| match &**storage {
-        Storage::Cpu(storage) => view(storage, layout, name),
-        _ => candle_core::bail!("{name}: runs on the CPU only"),
-    });
-    f(numbers.collect::<candle_core::Result<_>>()?)
 }
 
 /// A piece of a parameter, its moments and its gradient.

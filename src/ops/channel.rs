@@ -67,9 +67,11 @@ fn planes(shape: &Shape) -> [usize; 3] {
 }
 
 /// f(channel, number) for all numbers.
-fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -> T + Sync) -> (Vec<T>, Shape) {
+pub(super) fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -> T + Sync) -> (Vec<T>, Shape) {
     let [_, channels, size] = planes(shape);
-    let size = size.max(1);
+    if size <= 1 {
+        return (map_rows(x, channels, f), shape.clone());
+    }
     // SAFETY: chunks of `out` and `x` pair up, and every number of a chunk is written.
     let y = unsafe {
         filled(x.len(), |out| {
@@ -85,6 +87,44 @@ fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -> T + Sync)
         })
     };
     (y, shape.clone())
+}
+
+/// [`map_planes`] of a matrix, row by row.
+fn map_rows<T: Real>(x: &[T], channels: usize, f: impl Fn(usize, T) -> T + Sync) -> Vec<T> {
+    let channels = channels.max(1);
+    // SAFETY: rows of `out` and `x` pair up, and every number of a row is written.
+    unsafe {
+        filled(x.len(), |out| {
+            let rows = out.par_chunks_mut(channels).zip(x.par_chunks(channels));
+            rows.with_min_len(CHUNK.div_ceil(channels)).for_each(|(out, x)| {
+                widest(|| {
+                    for (channel, (out, &x)) in out.iter_mut().zip(x).enumerate() {
+                        out.write(f(channel, x));
+                    }
+                });
+            });
+        })
+    }
+}
+
+/// Σ f(index) over the rows of a matrix, for every column. Columns are worked on in bands, row by row: a column alone
+/// touches one cache line per number.
+pub(super) fn column_sums<T: Real>(shape: &Shape, f: impl Fn(usize) -> T + Sync) -> (Vec<T>, Shape) {
+    const BAND: usize = 256;
+    let [n, channels, _] = planes(shape);
+    let band = |start: usize| {
+        let mut totals = vec![0.0; BAND.min(channels - start)];
+        widest(|| {
+            for row in 0..n {
+                for (i, total) in totals.iter_mut().enumerate() {
+                    *total += f(row * channels + start + i).wide();
+                }
+            }
+        });
+        totals
+    };
+    let bands: Vec<_> = (0..channels.div_ceil(BAND)).into_par_iter().map(|i| band(i * BAND)).collect();
+    (bands.into_iter().flatten().map(T::of).collect(), channels.into())
 }
 
 /// Σ f(start of a plane) over the planes of each channel, in order.
@@ -161,6 +201,9 @@ impl Kernel<2, 1> for Dot {
     }
 
     fn cpu<T: Real>(&self, [(x, shape), (y, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        if planes(shape)[2] == 1 {
+            return Ok([column_sums(shape, |i| x[i] * y[i])]);
+        }
         Ok([reduce_planes(shape, |plane| sum2(&x[plane.clone()], &y[plane], |x, y| x * y))])
     }
 }
@@ -184,6 +227,9 @@ impl Kernel<1, 1> for Sum {
     }
 
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
+        if planes(shape)[2] == 1 {
+            return Ok([column_sums(shape, |i| x[i])]);
+        }
         Ok([reduce_planes(shape, |plane| total(&x[plane], |x| x))])
     }
 }

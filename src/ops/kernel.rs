@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
-use candle_core::{CpuStorage, Layout, WithDType};
+use candle_core::{CpuStorage, Layout, Storage, Tensor, WithDType};
 use rayon::prelude::*;
 
 use super::aligned::Aligned;
@@ -82,6 +82,20 @@ pub(super) fn view<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout, name: 
         },
         None => candle_core::bail!("{name}: the operand is not contiguous"),
     }
+}
+
+/// Calls `f` with the numbers of contiguous tensors.
+pub(super) fn with_numbers<T: Real, R>(
+    tensors: &[Tensor],
+    name: &str,
+    f: impl FnOnce(Vec<&[T]>) -> candle_core::Result<R>,
+) -> candle_core::Result<R> {
+    let places: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let numbers = places.iter().map(|(storage, layout)| match &**storage {
+        Storage::Cpu(storage) => view(storage, layout, name),
+        _ => candle_core::bail!("{name}: runs on the CPU only"),
+    });
+    f(numbers.collect::<candle_core::Result<_>>()?)
 }
 
 /// Memory of `len` numbers that `fill` writes completely.

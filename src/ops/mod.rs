@@ -9,10 +9,16 @@ pub mod adam;
 pub mod arithmetic;
 pub mod channel;
 pub mod conv;
+pub mod epilogue;
+pub mod fir;
+pub mod gated;
 pub mod level;
+pub mod minibatch;
 pub mod norm;
+pub mod reduce;
 pub mod resample;
 pub mod reshape;
+pub mod spectral;
 
 mod aligned;
 mod kernel;

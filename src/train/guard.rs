@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::gan::Player;
 use crate::data::batch::Batch;
 use crate::nn::params::ParamStore;
+use crate::ops::reduce::first_not_finite;
 use crate::{Error, Result};
 
 /// The first value of a tensor that is NaN or infinite; `None` when all are finite.
@@ -16,13 +17,26 @@ use crate::{Error, Result};
 /// # Errors
 /// When the device refuses.
 pub fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {
-    // Times 0, NaN and infinities become NaN and everything else 0: one number to look at, on any device.
-    let zero = tensor.detach().affine(0.0, 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-    if zero == 0.0 {
+    if first_bad(&[tensor])?.is_none() {
         return Ok(None);
     }
     let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
     Ok(values.into_iter().find(|value| !value.is_finite()))
+}
+
+/// The first of `tensors` that is not finite throughout.
+fn first_bad(tensors: &[&Tensor]) -> Result<Option<usize>> {
+    if tensors.iter().all(|tensor| tensor.device().is_cpu()) {
+        return first_not_finite(tensors);
+    }
+    for (i, tensor) in tensors.iter().enumerate() {
+        // Times 0, NaN and infinities become NaN and everything else 0: one number to look at, on any device.
+        let zero = tensor.detach().affine(0.0, 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        if zero != 0.0 {
+            return Ok(Some(i));
+        }
+    }
+    Ok(None)
 }
 
 /// Who is moving when, for messages.
@@ -65,25 +79,23 @@ impl Moment {
     }
 
     /// Checks the gradients of a player before its parameters move.
-    pub(super) fn check_gradients(&self, vars: &[(String, Var)], grads: &GradStore) -> Result<()> {
-        for (name, var) in vars {
-            if let Some(grad) = grads.get(var)
-                && let Some(value) = not_finite(grad)?
-            {
-                return Err(self.diverged("gradient", name, value));
-            }
-        }
-        Ok(())
+    pub(super) fn check_gradients<'a>(&self, vars: &'a [(String, Var)], grads: &'a GradStore) -> Result<()> {
+        let known = |(name, var): &'a (String, Var)| Some((name.as_str(), grads.get(var)?));
+        self.check_all("gradient", &vars.iter().filter_map(known).collect::<Vec<_>>())
     }
 
     /// Checks parameters after they have moved.
     pub(super) fn check_params(&self, vars: &[(String, Var)]) -> Result<()> {
-        for (name, var) in vars {
-            if let Some(value) = not_finite(var)? {
-                return Err(self.diverged("parameter", name, value));
-            }
-        }
-        Ok(())
+        let tensors: Vec<(&str, &Tensor)> = vars.iter().map(|(name, var)| (name.as_str(), var.as_tensor())).collect();
+        self.check_all("parameter", &tensors)
+    }
+
+    fn check_all(&self, term: &str, tensors: &[(&str, &Tensor)]) -> Result<()> {
+        let Some(bad) = first_bad(&tensors.iter().map(|&(_, tensor)| tensor).collect::<Vec<_>>())? else {
+            return Ok(());
+        };
+        let (name, tensor) = tensors[bad];
+        Err(self.diverged(term, name, not_finite(tensor)?.unwrap_or(f64::NAN)))
     }
 }
 

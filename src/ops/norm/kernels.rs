@@ -43,7 +43,6 @@ pub(super) struct Sums {
 /// Planes of one group of numbers.
 #[derive(Clone, Copy)]
 struct Group {
-    channel: usize,
     first: usize,
     step: usize,
     planes: usize,
@@ -95,10 +94,10 @@ impl Over {
     fn groups(self, shape: &Shape) -> Vec<Group> {
         let dims = shape.dims();
         let (n, channels, size) = (dims[0], dims[1], dims[2..].iter().product());
-        let group = |channel, first, step, planes| Group { channel, first, step, planes, size };
+        let group = |first, step, planes| Group { first, step, planes, size };
         match self {
-            Over::Batch => (0..channels).map(|channel| group(channel, channel, channels, n)).collect(),
-            Over::Plane => (0..n * channels).map(|plane| group(plane % channels, plane, 1, 1)).collect(),
+            Over::Batch => (0..channels).map(|channel| group(channel, channels, n)).collect(),
+            Over::Plane => (0..n * channels).map(|plane| group(plane, 1, 1)).collect(),
         }
     }
 
@@ -122,7 +121,7 @@ impl Over {
         self.for_groups(shape, |_, group| group.moments(x))
     }
 
-    /// γ·(x − μ)·r + β, and the moments, which are computed unless they are `known`.
+    /// γ·(x − μ)·r + β, γ and β one per channel or one per group, and the moments, which are computed unless they are `known`.
     pub fn normalize<T: Real>(
         self,
         x: &[T],
@@ -143,8 +142,8 @@ impl Over {
                 moments = self.for_groups(shape, |i, group| {
                     let moments = known.map_or_else(|| group.moments(x), |known| known[i]);
                     let centre = T::of(moments.mean);
-                    let scale = T::of(moments.rate(epsilon)) * weight[group.channel];
-                    let shift = bias[group.channel];
+                    let scale = T::of(moments.rate(epsilon)) * weight[i % weight.len()];
+                    let shift = bias[i % bias.len()];
                     widest(|| {
                         for plane in group.planes() {
                             let out = y.get().add(plane.start);
@@ -180,7 +179,7 @@ impl Over {
                 sums = self.for_groups(shape, |i, group| {
                     let sums = group.sums((x, t), moments[i], epsilon);
                     let (centre, rate) = (T::of(moments[i].mean), moments[i].rate(epsilon));
-                    let scale = T::of(rate) * weight[group.channel];
+                    let scale = T::of(rate) * weight[i % weight.len()];
                     let offset = T::of(sums.total / group.count());
                     let slope = T::of(sums.along * rate / group.count());
                     widest(|| {
@@ -206,10 +205,9 @@ impl Over {
         self.for_groups(shape, |i, group| group.sums((x, t), moments[i], epsilon))
     }
 
-    /// One of the sums, added over the groups of each channel.
-    pub fn per_channel<T: Real>(self, shape: &Shape, sums: &[Sums], of: fn(&Sums) -> f64) -> Vec<T> {
-        // Groups of one channel lie `channels` apart, in the order of the images.
-        let channels = shape.dims()[1];
-        (0..channels).map(|channel| T::of(sums[channel..].iter().step_by(channels).map(of).sum())).collect()
+    /// One of the sums, added over the groups that share one of so many `weights`.
+    pub fn per_weight<T: Real>(sums: &[Sums], weights: usize, of: fn(&Sums) -> f64) -> Vec<T> {
+        // Groups of one weight lie `weights` apart, in the order of the images.
+        (0..weights).map(|weight| T::of(sums[weight..].iter().step_by(weights).map(of).sum())).collect()
     }
 }

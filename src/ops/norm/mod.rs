@@ -8,15 +8,18 @@
 use std::sync::{Arc, OnceLock};
 
 use self::kernels::{Moments, Over, Sums};
-use super::channel;
 use super::kernel::Real;
 use super::op::{Kernel, Numbers, Op, apply, compute};
+use super::{channel, reduce};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 use candle_core::{Shape, Tensor};
 
+pub use self::pixel::{pixel_norm, pixel_norm_tangent};
+
 mod columns;
 mod kernels;
+mod pixel;
 
 /// What a batch norm saw, `[C]` each, without a graph.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> R
     if count < 2 {
         return Err(Error::shape("batch norm in training: input", x.dims(), "more than one number per channel"));
     }
-    let norm = Norm { over: Over::Batch, epsilon, moments: Arc::default() };
+    let norm = Norm::new(Over::Batch, epsilon);
     let y = normalize(x, weight, bias, norm.clone())?;
     let moments = norm.moments.get().map_or(&[][..], Vec::as_slice);
     let tensor = |of: &dyn Fn(&Moments) -> f64| -> Result<Tensor> {
@@ -62,7 +65,43 @@ pub fn instance_norm(x: &Tensor, affine: Option<(&Tensor, &Tensor)>, epsilon: f6
     if x.dims()[2..].iter().product::<usize>() < 2 {
         return Err(Error::shape("instance norm: input", x.dims(), "more than one number per plane"));
     }
-    Ok(normalize(x, weight, bias, Norm { over: Over::Plane, epsilon, moments: Arc::default() })?)
+    Ok(normalize(x, weight, bias, Norm::new(Over::Plane, epsilon))?)
+}
+
+/// Adaptive instance normalisation (Huang & Belongie 2017, equation 8; StyleGAN: Karras et al. 2019, equation 1): every
+/// plane of x `[N, C, H, W]` by itself, times `scale` plus `shift`, both `[N, C]` → shape of x. The variance is the
+/// biased one.
+///
+/// # Errors
+/// When the shapes do not fit, or a plane has a single number.
+pub fn adaptive_instance_norm(x: &Tensor, scale: &Tensor, shift: &Tensor, epsilon: f64) -> Result<Tensor> {
+    check_styles(x, &[scale, shift])?;
+    Ok(normalize(x, scale, shift, Norm::new(Over::Plane, epsilon).per_sample())?)
+}
+
+/// The derivative of [`adaptive_instance_norm`] at `x` along `tangent` (shape of x), the style held.
+///
+/// # Errors
+/// As [`adaptive_instance_norm`].
+pub fn adaptive_instance_norm_tangent(x: &Tensor, tangent: &Tensor, scale: &Tensor, epsilon: f64) -> Result<Tensor> {
+    check_styles(x, &[scale])?;
+    if x.dims() != tangent.dims() {
+        return Err(Error::shape("adaptive instance norm: tangent", tangent.dims(), format!("{:?}", x.dims())));
+    }
+    Ok(derivative(x, tangent, scale, Norm::new(Over::Plane, epsilon).per_sample())?)
+}
+
+fn check_styles(x: &Tensor, styles: &[&Tensor]) -> Result<()> {
+    let &[n, channels, h, w] = x.dims() else {
+        return Err(Error::shape("adaptive instance norm: input", x.dims(), "[N, C, H, W]"));
+    };
+    if h * w < 2 {
+        return Err(Error::shape("adaptive instance norm: input", x.dims(), "more than one number per plane"));
+    }
+    match styles.iter().find(|style| style.dims() != [n, channels]) {
+        Some(style) => Err(Error::shape("adaptive instance norm: style", style.dims(), format!("[{n}, {channels}]"))),
+        None => Ok(()),
+    }
 }
 
 /// The derivative of [`instance_norm`] at `x` along `tangent` (shape of x).
@@ -76,7 +115,7 @@ pub fn instance_norm_tangent(x: &Tensor, tangent: &Tensor, weight: Option<&Tenso
     if x.dims() != tangent.dims() {
         return Err(Error::shape("instance norm: tangent", tangent.dims(), format!("{:?}", x.dims())));
     }
-    Ok(derivative(x, tangent, weight, Norm { over: Over::Plane, epsilon, moments: Arc::default() })?)
+    Ok(derivative(x, tangent, weight, Norm::new(Over::Plane, epsilon))?)
 }
 
 fn unit(x: &Tensor) -> Result<Tensor> {
@@ -102,11 +141,41 @@ fn check(what: &str, x: &Tensor, per_channel: &[&Tensor]) -> Result<()> {
 struct Norm {
     over: Over,
     epsilon: f64,
+    /// γ and β are one per sample and channel, not one per channel.
+    per_sample: bool,
     /// Filled by whichever operation on the same x comes first.
     moments: Arc<OnceLock<Vec<Moments>>>,
 }
 
 impl Norm {
+    fn new(over: Over, epsilon: f64) -> Norm {
+        Norm { over, epsilon, per_sample: false, moments: Arc::default() }
+    }
+
+    fn per_sample(self) -> Norm {
+        Norm { per_sample: true, ..self }
+    }
+
+    /// The shape of γ for an x of this shape.
+    fn weights(&self, x: &Shape) -> Shape {
+        if self.per_sample { x.dims()[..2].into() } else { x.dims()[1].into() }
+    }
+
+    /// Σ x for every number of γ.
+    fn sum(&self, x: &Tensor) -> Result<Tensor> {
+        if self.per_sample { reduce::sum_from(x, 2) } else { channel::sum(x) }
+    }
+
+    /// Σ x·y for every number of γ.
+    fn dot(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        if self.per_sample { reduce::dot_from(x, y, 2) } else { channel::dot(x, y) }
+    }
+
+    /// x·γ.
+    fn scale(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        if self.per_sample { reduce::scale(x, weight) } else { channel::scale(x, weight) }
+    }
+
     fn moments<T: Real>(&self, x: &[T], shape: &Shape) -> &[Moments] {
         self.moments.get_or_init(|| self.over.moments(x, shape))
     }
@@ -140,7 +209,7 @@ impl Kernel<3, 1> for Normalize {
     }
 
     fn cpu<T: Real>(&self, [(x, shape), (weight, _), (bias, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
-        let Norm { over, epsilon, moments } = &self.0;
+        let Norm { over, epsilon, moments, .. } = &self.0;
         let known = moments.get().map(Vec::as_slice);
         let (y, found) = over.normalize(x, shape, known, *epsilon, (weight, bias));
         moments.get_or_init(|| found);
@@ -161,7 +230,7 @@ impl Op<3> for Normalize {
         }
         let for_x = saved.wanted(0, || derivative(x, upstream, weight, norm.clone()))?;
         let for_weight = saved.wanted(1, || correlation(x, upstream, norm.clone()))?;
-        Ok([for_x, for_weight, saved.wanted(2, || Ok(channel::sum(upstream)?))?])
+        Ok([for_x, for_weight, saved.wanted(2, || Ok(norm.sum(upstream)?))?])
     }
 }
 
@@ -173,10 +242,10 @@ impl Kernel<3, 3> for Gradients {
         "normalize_gradients"
     }
 
-    fn cpu<T: Real>(&self, [(x, shape), (t, _), (weight, channels)]: [(&[T], &Shape); 3]) -> Numbers<T, 3> {
+    fn cpu<T: Real>(&self, [(x, shape), (t, _), (weight, weights)]: [(&[T], &Shape); 3]) -> Numbers<T, 3> {
         let Norm { over, epsilon, .. } = self.0;
         let (for_x, sums) = over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight);
-        let of = |pick: fn(&Sums) -> f64| (over.per_channel(shape, &sums, pick), channels.clone());
+        let of = |pick: fn(&Sums) -> f64| (Over::per_weight(&sums, weights.elem_count(), pick), weights.clone());
         Ok([(for_x, shape.clone()), of(|sums| sums.along), of(|sums| sums.total)])
     }
 }
@@ -213,7 +282,7 @@ impl Op<3> for Derivative {
             let (n, channels) = (x.dims()[0], x.dims()[1]);
             let flat = |x: &Tensor| x.contiguous()?.reshape((n, channels, ()));
             let (unit, rate) = norm.reference(&flat(x)?)?;
-            let (mapped, g, h) = (flat(&saved.output()?)?, flat(upstream)?, flat(&channel::scale(t, weight)?)?);
+            let (mapped, g, h) = (flat(&saved.output()?)?, flat(upstream)?, flat(&norm.scale(t, weight)?)?);
             let mapped_upstream = flat(&derivative(x, upstream, &ones, norm.clone())?)?;
             let along_unit = unit.broadcast_mul(&norm.mean(&(&g * &mapped)?)?)?;
             let along_mapped = mapped.broadcast_mul(&norm.mean(&(&unit * &g)?)?)?;
@@ -222,7 +291,7 @@ impl Op<3> for Derivative {
             total.broadcast_mul(&rate)?.neg()?.reshape(x.shape())
         })?;
         let for_t = saved.wanted(1, || derivative(x, upstream, weight, norm.clone()))?;
-        let for_weight = saved.wanted(2, || Ok(channel::dot(upstream, &derivative(x, t, &ones, norm.clone())?)?))?;
+        let for_weight = saved.wanted(2, || Ok(norm.dot(upstream, &derivative(x, t, &ones, norm.clone())?)?))?;
         Ok([for_x, for_t, for_weight])
     }
 }
@@ -242,7 +311,8 @@ impl Kernel<2, 1> for Correlation {
     fn cpu<T: Real>(&self, [(x, shape), (t, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         let Norm { over, epsilon, .. } = self.0;
         let sums = over.sums((x, t), shape, self.0.moments(x, shape), epsilon);
-        Ok([(over.per_channel(shape, &sums, |sums| sums.along), shape.dims()[1].into())])
+        let weights = self.0.weights(shape);
+        Ok([(Over::per_weight(&sums, weights.elem_count(), |sums| sums.along), weights)])
     }
 }
 
