@@ -84,7 +84,7 @@ fn main() -> Result<()> {
         return in_pool(args.threads, || remember(name));
     }
     let chosen = |case: &Case| case.name.contains(&args.only) || case.group.contains(&args.only);
-    let chosen: Vec<Case> = cases().into_iter().filter(chosen).collect();
+    let chosen: Vec<Case> = cases()?.into_iter().filter(chosen).collect();
     if args.memory {
         // The steps show what the layers of models take together.
         let apart = chosen.iter().filter(|case| !case.group.starts_with("layers"));
@@ -160,7 +160,7 @@ fn memory_row(case: &Case, args: &Args) -> Result<Growth> {
 
 /// tachie's side of a memory measurement.
 fn remember(name: &str) -> Result<()> {
-    let case = cases().into_iter().find(|case| case.name == name);
+    let case = cases()?.into_iter().find(|case| case.name == name);
     let case = case.ok_or_else(|| Error::invalid("operation", name, "one that is measured", ""))?;
     warm_up()?;
     let start = memory::begin();

@@ -6,6 +6,7 @@ With a case as further argument it does that many passes, prints what memory the
 """
 
 import json
+import math
 import statistics
 import sys
 import time
@@ -20,20 +21,92 @@ def batch_norm(x, weight, bias):
     return F.batch_norm(x, None, None, weight, bias, training=True, eps=1e-5)
 
 
+def batch_norm_eval(x, weight, bias):
+    mean, variance = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=1e-5)
+
+
+def per_channel(vector):
+    return vector[:, None, None]
+
+
+def adain(x, scale, shift):
+    return torch.addcmul(shift[:, :, None, None], F.instance_norm(x, eps=1e-5), scale[:, :, None, None])
+
+
+def minibatch_deviation(x, group=4):
+    n, c, h, w = x.shape
+    deviation = x.view(group, n // group, c, h, w).var(0, correction=0).add(1e-8).sqrt().mean((1, 2, 3), keepdim=True)
+    return torch.cat([x, deviation.repeat(group, 1, h, w)], 1)
+
+
+def spectral_norm(weight, u, v):
+    matrix = weight.flatten(1)
+    with torch.no_grad():
+        F.normalize(torch.mv(matrix.t(), u), dim=0, eps=1e-12, out=v)
+        F.normalize(torch.mv(matrix, v), dim=0, eps=1e-12, out=u)
+    # The vectors move in place in the next pass, after this one's backward.
+    return weight / torch.dot(u.detach().clone(), torch.mv(matrix, v.detach().clone()))
+
+
+def layer_epilogue(x, noise, strength, bias):
+    v = torch.addcmul(x + per_channel(bias), noise, per_channel(strength))
+    return F.leaky_relu(v, 0.2, inplace=True) * math.sqrt(2)
+
+
+def depthwise(x, taps, gain=1.0):
+    """A separable filter as the weight of a depthwise convolution."""
+    taps = torch.tensor(taps)
+    return (gain * torch.outer(taps, taps)).expand(x.shape[1], 1, -1, -1).contiguous()
+
+
+def blur(x):
+    return F.conv2d(x, depthwise(x, [0.25, 0.5, 0.25]), padding=1, groups=x.shape[1])
+
+
+TAPS = [0.125, 0.375, 0.375, 0.125]
+
+
+def upsample_filtered(x):
+    return F.conv_transpose2d(x, depthwise(x, TAPS, 4.0), stride=2, padding=1, groups=x.shape[1])
+
+
+def downsample_filtered(x):
+    return F.conv2d(x, depthwise(x, TAPS), stride=2, padding=1, groups=x.shape[1])
+
+
 OPS = {
     "conv2d": lambda v, c: F.conv2d(v[0], v[1], stride=c["stride"], padding=c["padding"]),
     "conv_transpose2d": lambda v, c: F.conv_transpose2d(v[0], v[1], stride=c["stride"], padding=c["padding"]),
     "batch_norm": lambda v, c: batch_norm(*v),
+    "batch_norm_eval": lambda v, c: batch_norm_eval(*v),
     "instance_norm": lambda v, c: F.instance_norm(v[0], eps=1e-5),
+    "pixel_norm": lambda v, c: v[0] * torch.rsqrt(v[0].square().mean(1, keepdim=True) + 1e-8),
+    "adain": lambda v, c: adain(*v),
+    "minibatch_deviation": lambda v, c: minibatch_deviation(v[0]),
+    "spectral_norm": lambda v, c: spectral_norm(*v),
     "leaky_relu": lambda v, c: F.leaky_relu(v[0], 0.2),
     "relu": lambda v, c: F.relu(v[0]),
     "tanh": lambda v, c: torch.tanh(v[0]),
     "sigmoid": lambda v, c: torch.sigmoid(v[0]),
     "softplus": lambda v, c: F.softplus(v[0]),
+    "bias_leaky_relu": lambda v, c: F.leaky_relu(v[0] + per_channel(v[1]), 0.2, inplace=True),
+    "add_leaky_relu": lambda v, c: F.leaky_relu(v[0] + v[1], 0.2, inplace=True),
+    "layer_epilogue": lambda v, c: layer_epilogue(*v),
+    "gated": lambda v, c: F.leaky_relu(v[0], 0.2) * torch.sigmoid(v[1]),
     "upsample_nearest": lambda v, c: F.interpolate(v[0], scale_factor=2, mode="nearest"),
     "avg_pool2d": lambda v, c: F.avg_pool2d(v[0], 2),
     "pixel_shuffle": lambda v, c: F.pixel_shuffle(v[0], 2),
+    "blur": lambda v, c: blur(v[0]),
+    "upsample_filtered": lambda v, c: upsample_filtered(v[0]),
+    "downsample_filtered": lambda v, c: downsample_filtered(v[0]),
+    "mean": lambda v, c: v[0].mean(),
+    "mean_of_planes": lambda v, c: v[0].mean((2, 3)),
+    "sum_of_channels": lambda v, c: v[0].sum((0, 2, 3)),
 }
+
+# Inputs that no gradient is wanted of.
+CONSTANTS = {"spectral_norm": (1, 2)}
 
 
 class Case:
@@ -42,24 +115,31 @@ class Case:
     def __init__(self, case):
         torch.manual_seed(0)
         self.case = case
+        shapes = case["shapes"]
+        self.in_place = None
         if case["op"] == "adam":
-            # tachie's operands are parameter, gradient and two moments; PyTorch's optimizer makes the moments.
-            parameter = torch.randn(case["shapes"][0], requires_grad=True)
-            parameter.grad = torch.randn_like(parameter)
+            # tachie's operands are parameter, gradient and two moments of each; PyTorch's optimizer makes the moments.
+            parameters = [torch.randn(shape, requires_grad=True) for shape in shapes[::4]]
+            for parameter in parameters:
+                parameter.grad = torch.randn_like(parameter)
             how = {case["implementation"]: True}
-            self.optimizer = torch.optim.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), **how)
+            self.in_place = torch.optim.Adam(parameters, lr=2e-4, betas=(0.5, 0.999), **how).step
+        elif case["op"] == "average":
+            averages, towards = ([torch.randn(shape) for shape in shapes[i::2]] for i in range(2))
+            self.in_place = lambda: torch._foreach_lerp_(averages, towards, 0.001)
         else:
-            self.operands = [torch.randn(shape, requires_grad=True) for shape in case["shapes"]]
+            constants = CONSTANTS.get(case["op"], ())
+            self.operands = [torch.randn(shape, requires_grad=i not in constants) for i, shape in enumerate(shapes)]
             self.upstream = torch.ones_like(self.forward())
 
     def forward(self):
-        if self.case["op"] == "adam":
-            return self.optimizer.step()
+        if self.in_place:
+            return self.in_place()
         return OPS[self.case["op"]](self.operands, self.case)
 
     def both(self):
-        if self.case["op"] == "adam":
-            return self.optimizer.step()
+        if self.in_place:
+            return self.in_place()
         for operand in self.operands:
             operand.grad = None
         self.forward().backward(self.upstream)

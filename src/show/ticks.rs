@@ -66,9 +66,9 @@ fn power_of_ten(power: i64) -> String {
     }
 }
 
-/// As many numbers as stand on `room` pixels without touching.
-pub(super) fn fitting(low: f64, high: f64, room: f32, logarithmic: bool) -> Ticks {
-    let of = if logarithmic { logarithmic } else { linear };
+/// As many round numbers as stand on `room` pixels without touching, on a linear axis or one of exponents of ten.
+pub(super) fn fitting(low: f64, high: f64, room: f32, exponents: bool) -> Ticks {
+    let of: fn(f64, f64, usize) -> Ticks = if exponents { logarithmic } else { linear };
     let most = (2..=9).rev().find(|most| apart(&of(low, high, *most), (low, high), room));
     most.map_or_else(|| of(low, high, 1).into_iter().take(1).collect(), |most| of(low, high, most))
 }
