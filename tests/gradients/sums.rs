@@ -121,6 +121,9 @@ fn convolutions_are_the_sums_that_define_them() {
         ("1×1 stride 2", Case { x: [2, 12, 9, 8], w: [9, 1, 1], spec: ConvSpec::default().stride(2) }),
         ("one channel each", Case { x: [2, 24, 9, 10], w: [24, 3, 3], spec: s.groups(24) }),
         ("few channels", Case { x: [2, 3, 20, 21], w: [19, 7, 7], spec: ConvSpec::padded(3) }),
+        ("few channels out", Case { x: [2, 24, 13, 50], w: [3, 9, 9], spec: ConvSpec::padded(4) }),
+        ("few channels out, not square", Case { x: [2, 6, 9, 17], w: [4, 2, 5], spec: s.groups(2) }),
+        ("one channel out", Case { x: [3, 40, 8, 7], w: [1, 4, 4], spec: ConvSpec::default() }),
         ("whole plane", Case { x: [5, 24, 4, 4], w: [10, 4, 4], spec: ConvSpec::default() }),
     ];
     for (name, case) in cases {

@@ -145,7 +145,9 @@ pub(super) fn weight_gradient<T: Real>(
             (0..taps).flat_map(move |tap| (first..last).map(move |channel| (tap, channel)))
         })
         .collect();
-    let per_task = rows.len().div_ceil(TASKS).next_multiple_of(8).max(64);
+    // The sums of a task stay in the second-level cache.
+    let most = (PIXELS / 2 / size_of::<T>() / step).clamp(8, 1024) / 8 * 8;
+    let per_task = rows.len().div_ceil(TASKS).next_multiple_of(8).max(64).min(most);
     let tasks = rows.len().div_ceil(per_task);
     let [height, columns] = correlation.positions;
     let lines = correlation.images * height;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::product::VECTORS;
 use crate::ops::aligned::Aligned;
 use crate::ops::kernel::{CHUNK, Real, Shared};
 use crate::ops::vector::width;
@@ -88,7 +89,10 @@ impl<T: Real> Planes<T> {
         let plane = size[0] * size[1];
         // SAFETY: every plane is written by its own task: its border and its rows.
         let numbers = unsafe {
-            Aligned::filled(planes * plane, |numbers: Shared<T>| {
+            let slack = VECTORS * width::<T>();
+            Aligned::filled(planes * plane + slack, |numbers: Shared<T>| {
+                // Vectors reach beyond a row, behind the last one too.
+                std::slice::from_raw_parts_mut(numbers.get().add(planes * plane), slack).fill(T::ZERO);
                 (0..planes).into_par_iter().with_min_len(CHUNK.div_ceil(plane.max(1))).for_each(|index| {
                     let to = std::slice::from_raw_parts_mut(numbers.get().add(index * plane), plane);
                     to[..top * size[1]].fill(T::ZERO);

@@ -6,7 +6,7 @@
 //!
 //! On the CPU all three read windows of pictures whose channels lie side by side ([`direct`]); nothing is gathered into
 //! a matrix. 3×3 windows side by side share their
-//! multiplications ([`winograd`]), and 1×1 convolutions are products of the pictures as they are ([`pointwise`]).
+//! multiplications ([`winograd`]), few target channels leave vectors to the pixels ([`narrow`]), and 1×1 convolutions are products of the pictures as they are ([`pointwise`]).
 
 use candle_core::Tensor;
 
@@ -18,6 +18,7 @@ use self::op::{Role, convolve};
 mod correlation;
 mod direct;
 mod layout;
+mod narrow;
 mod op;
 mod pointwise;
 mod product;

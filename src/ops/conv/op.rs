@@ -7,7 +7,7 @@ use candle_core::{Shape, Tensor};
 use super::ConvSpec;
 use super::correlation::{Correlation, Weights};
 use super::layout::{ChannelsLast, Planes};
-use super::{direct, pointwise, winograd};
+use super::{direct, narrow, pointwise, winograd};
 use crate::autograd::{Saved, Saves};
 use crate::ops::channel;
 use crate::ops::kernel::{Real, Shared, filled};
@@ -216,8 +216,11 @@ unsafe fn correlate<T: Real>(
         let needed = correlation.border(tile);
         border = std::array::from_fn(|side| border[side].max(needed[side]));
     }
-    let mut rearranged = None;
+    let (mut pixels, mut planes) = (None, None);
     for (correlation, weights) in correlations {
+        let (images, size) = (correlation.images, correlation.source);
+        let channels = correlation.groups * correlation.source_channels;
+        let channels_last = || ChannelsLast::new(source, images, channels, size, border);
         // SAFETY: passed on; the correlations run one after the other.
         unsafe {
             if correlation.pixels() == 0 {
@@ -226,16 +229,13 @@ unsafe fn correlate<T: Real>(
                 correlation.fill(bias, out);
             } else if correlation.is_pointwise() {
                 pointwise::forward(correlation, weights, source, bias, out);
+            } else if narrow::fits(correlation) {
+                let planes = planes.get_or_insert_with(|| Planes::new(source, images * channels, size, border));
+                narrow::forward(correlation, weights, planes, bias, out);
+            } else if winograd::fits(correlation) {
+                winograd::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
             } else {
-                let channels = correlation.groups * correlation.source_channels;
-                let source = rearranged.get_or_insert_with(|| {
-                    ChannelsLast::new(source, correlation.images, channels, correlation.source, border)
-                });
-                if winograd::fits(correlation) {
-                    winograd::forward(correlation, weights, source, bias, out);
-                } else {
-                    direct::forward(correlation, weights, source, bias, out);
-                }
+                direct::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
             }
         }
     }

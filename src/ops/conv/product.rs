@@ -35,7 +35,11 @@ impl<T: Real> WithSimd for Product<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // 32 registers take 8 rows of 3 vectors, 16 take 4.
-        if size_of::<T::Vector<S>>() == 64 { self.rows_of::<S, 8>(simd) } else { self.rows_of::<S, 4>(simd) }
+        if size_of::<T::Vector<S>>() == 64 && self.rows.len() > 4 {
+            self.rows_of::<S, 8>(simd);
+        } else {
+            self.rows_of::<S, 4>(simd);
+        }
     }
 }
 
