@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use crate::Result;
 use crate::ops::activation::softplus;
+use crate::ops::{arithmetic, reduce};
 
 /// Sigmoid cross entropy of `logits` with `targets` of the same shape in [0, 1], element by element:
 /// softplus(x) − x·t, which does not overflow (PyTorch's `BCEWithLogitsLoss` without reduction).
@@ -21,7 +22,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the tensor is empty.
 pub fn real(logits: &Tensor) -> Result<Tensor> {
-    Ok(softplus(&logits.neg()?)?.mean_all()?)
+    reduce::mean(&softplus(&arithmetic::affine(logits, -1.0, 0.0)?)?)
 }
 
 /// Mean cross entropy of `logits` `[N]` or `[N, 1]` with the answer "fake": the discriminator's loss on generated
@@ -30,7 +31,7 @@ pub fn real(logits: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the tensor is empty.
 pub fn fake(logits: &Tensor) -> Result<Tensor> {
-    Ok(softplus(logits)?.mean_all()?)
+    reduce::mean(&softplus(logits)?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::autograd;
 use crate::nn::critic::{Critic, Dual};
+use crate::ops::{arithmetic, reduce};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
@@ -34,7 +35,7 @@ pub fn gradient_penalty(critic: &impl Critic, at: &Tensor, penalty: Penalty) -> 
     let at = at.detach();
     let g = score_gradient(critic, &at)?;
     let (value, direction) = value_and_direction(&g, penalty)?;
-    let tangent = critic.logit(&Dual::new(at, direction)?)?.tangent().sum_all()?;
+    let tangent = reduce::sum(critic.logit(&Dual::new(at, direction)?)?.tangent())?;
     // The tangent has the right gradient but another value; replacing the value leaves the gradient alone.
     let offset = (value - tangent.detach())?;
     Ok((tangent + offset)?)
@@ -58,19 +59,14 @@ fn score_gradient(critic: &impl Critic, at: &Tensor) -> Result<Tensor> {
 /// The mean penalty (a scalar) and its derivative with respect to `g`, both constants.
 fn value_and_direction(g: &Tensor, penalty: Penalty) -> Result<(Tensor, Tensor)> {
     let samples = g.dims()[0];
-    let per_sample = |factor: &Tensor| -> Result<Tensor> {
-        let mut shape = vec![1; g.rank()];
-        shape[0] = samples;
-        Ok(g.broadcast_mul(&factor.reshape(shape)?)?)
-    };
-    let squared = g.sqr()?.flatten_from(1)?.sum(1)?;
+    let squared = reduce::dot_from(g, g, 1)?;
     match penalty {
-        Penalty::SquaredNorm => Ok((squared.mean_all()?, g.affine(2.0 / samples as f64, 0.0)?)),
+        Penalty::SquaredNorm => Ok((squared.mean_all()?, arithmetic::affine(g, 2.0 / samples as f64, 0.0)?)),
         Penalty::Norm { target } => {
             let norm = (squared + TINY)?.sqrt()?;
             let excess = norm.affine(1.0, -target)?;
             let factor = (excess.affine(2.0 / samples as f64, 0.0)? / &norm)?;
-            Ok((excess.sqr()?.mean_all()?, per_sample(&factor)?))
+            Ok((excess.sqr()?.mean_all()?, reduce::scale(g, &factor)?))
         }
     }
 }
@@ -96,9 +92,11 @@ pub fn dragan_points(real: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let noise = uniform(&real, real.dims(), stream)?;
     let alpha = per_sample_uniform(&real, stream)?;
     // Population standard deviation, as numpy's and TensorFlow's are.
-    let deviation = real.broadcast_sub(&real.mean_all()?)?.sqr()?.mean_all()?.sqrt()?;
-    let step = noise.broadcast_mul(&deviation)?.affine(0.5, 0.0)?;
-    Ok((real + step.broadcast_mul(&alpha)?)?)
+    let mean = reduce::mean(&real)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+    let centred = arithmetic::affine(&real, 1.0, -mean)?;
+    let variance = (reduce::dot_from(&centred, &centred, 0)? / real.elem_count() as f64)?;
+    let step = alpha.broadcast_mul(&variance.sqrt()?)?.affine(0.5, 0.0)?;
+    arithmetic::add(&real, &reduce::scale(&noise, &step)?)
 }
 
 /// WGAN-GP (Gulrajani et al. 2017, algorithm 1): x̂ = ε·real + (1 − ε)·fake with ε ~ U(0, 1) per sample,
@@ -112,7 +110,8 @@ pub fn wgan_gp(critic: &impl Critic, real: &Tensor, fake: &Tensor, stream: &mut 
     }
     let (real, fake) = (real.detach(), fake.detach());
     let epsilon = per_sample_uniform(&real, stream)?;
-    let at = (&fake + (real - &fake)?.broadcast_mul(&epsilon)?)?;
+    let along = arithmetic::add(&real, &arithmetic::affine(&fake, -1.0, 0.0)?)?;
+    let at = arithmetic::add(&fake, &reduce::scale(&along, &epsilon)?)?;
     gradient_penalty(critic, &at, Penalty::Norm { target: 1.0 })
 }
 
@@ -124,13 +123,12 @@ pub fn r1(critic: &impl Critic, real: &Tensor) -> Result<Tensor> {
     gradient_penalty(critic, real, Penalty::SquaredNorm)
 }
 
+/// `[N]`.
 fn per_sample_uniform(like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let Some(&samples) = like.dims().first() else {
         return Err(Error::shape("gradient penalty: pictures", like.dims(), "[N, 3, H, W]"));
     };
-    let mut shape = vec![1; like.rank()];
-    shape[0] = samples;
-    uniform(like, &shape, stream)
+    uniform(like, &[samples], stream)
 }
 
 fn uniform(like: &Tensor, shape: &[usize], stream: &mut Stream) -> Result<Tensor> {

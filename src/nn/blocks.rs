@@ -73,6 +73,7 @@ impl LeakyResidual {
     /// # Errors
     /// When `x` has another number of channels.
     pub fn forward<S: Signal>(&self, x: &S) -> Result<S> {
-        x.conv2d(&self.conv1)?.leaky_relu(self.slope)?.conv2d(&self.conv2)?.add(x)?.leaky_relu(self.slope)
+        let h = x.conv2d(&self.conv1)?.leaky_relu(self.slope)?.conv2d(&self.conv2)?;
+        h.add_leaky_relu(x, self.slope)
     }
 }

@@ -10,7 +10,8 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
-use crate::ops::{activation, arithmetic, channel, resample};
+use crate::ops::activation::Activation;
+use crate::ops::{activation, arithmetic, channel, fir, minibatch, reduce, resample};
 use crate::{Error, Result};
 
 use super::conv::{Conv2d, ConvTranspose2d};
@@ -100,6 +101,14 @@ pub trait Signal: Clone + Debug {
     /// When the shapes differ.
     fn add(&self, other: &Self) -> Result<Self>;
 
+    /// [`activation::add_leaky_relu`]: the sum of two signals of one shape, then a leaky ReLU.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    fn add_leaky_relu(&self, other: &Self, slope: f64) -> Result<Self> {
+        self.add(other)?.leaky_relu(slope)
+    }
+
     /// Product of two signals of one shape (a gate).
     ///
     /// # Errors
@@ -155,7 +164,10 @@ pub trait Signal: Clone + Debug {
     /// # Errors
     /// When the signal is not of rank 4.
     fn global_avg_pool2d(&self) -> Result<Self> {
-        self.linear_map(&|x| Ok(x.flatten_from(2)?.mean(2)?))
+        self.linear_map(&|x| match x.rank() {
+            4 => reduce::mean_from(x, 2),
+            _ => Err(Error::shape("mean over pixels", x.dims(), "[N, C, H, W]")),
+        })
     }
 
     /// [`resample::upsample_nearest`].
@@ -165,6 +177,20 @@ pub trait Signal: Clone + Debug {
     fn upsample_nearest(&self, k: usize) -> Result<Self> {
         self.linear_map(&|x| resample::upsample_nearest(x, k))
     }
+
+    /// [`fir::blur`].
+    ///
+    /// # Errors
+    /// Those of the operation.
+    fn blur(&self) -> Result<Self> {
+        self.linear_map(&fir::blur)
+    }
+
+    /// [`minibatch::minibatch_deviation`].
+    ///
+    /// # Errors
+    /// Those of the operation.
+    fn minibatch_deviation(&self, group: usize) -> Result<Self>;
 }
 
 /// A network with one number per sample, written over [`Signal`] so that it can be penalised.
@@ -225,8 +251,16 @@ impl Signal for Tensor {
         arithmetic::add(self, other)
     }
 
+    fn add_leaky_relu(&self, other: &Self, slope: f64) -> Result<Self> {
+        activation::add_leaky_relu(self, other, slope)
+    }
+
     fn mul(&self, other: &Self) -> Result<Self> {
         arithmetic::mul(self, other)
+    }
+
+    fn minibatch_deviation(&self, group: usize) -> Result<Self> {
+        minibatch::minibatch_deviation(self, group)
     }
 
     fn cat(&self, other: &Self, dim: usize) -> Result<Self> {
@@ -262,9 +296,11 @@ impl Dual {
         &self.tangent
     }
 
-    /// value = f(x), tangent = derivative · tangent, for a function that acts on every number by itself.
-    fn elementwise(&self, value: Tensor, derivative: &Tensor) -> Result<Dual> {
-        Ok(Dual { value, tangent: (derivative * &self.tangent)? })
+    /// A function that acts on every number by itself.
+    fn elementwise(&self, function: Activation) -> Result<Dual> {
+        let value = function.apply(&self.value)?;
+        let tangent = function.tangent(&self.value, &value, &self.tangent)?;
+        Ok(Dual { value, tangent })
     }
 }
 
@@ -300,25 +336,19 @@ impl Signal for Dual {
     }
 
     fn leaky_relu(&self, slope: f64) -> Result<Self> {
-        let tangent = activation::leaky_relu_gate(&self.value, &self.tangent, slope)?;
-        Ok(Dual { value: activation::leaky_relu(&self.value, slope)?, tangent })
+        self.elementwise(Activation::LeakyRelu(slope))
     }
 
     fn tanh(&self) -> Result<Self> {
-        let y = activation::tanh(&self.value)?;
-        let derivative = y.sqr()?.affine(-1.0, 1.0)?;
-        self.elementwise(y, &derivative)
+        self.elementwise(Activation::Tanh)
     }
 
     fn sigmoid(&self) -> Result<Self> {
-        let y = activation::sigmoid(&self.value)?;
-        let derivative = (&y - y.sqr()?)?;
-        self.elementwise(y, &derivative)
+        self.elementwise(Activation::Sigmoid)
     }
 
     fn softplus(&self) -> Result<Self> {
-        let derivative = activation::sigmoid(&self.value)?;
-        self.elementwise(activation::softplus(&self.value)?, &derivative)
+        self.elementwise(Activation::Softplus)
     }
 
     fn add(&self, other: &Self) -> Result<Self> {
@@ -327,8 +357,24 @@ impl Signal for Dual {
     }
 
     fn mul(&self, other: &Self) -> Result<Self> {
-        let tangent = ((&self.tangent * &other.value)? + (&self.value * &other.tangent)?)?;
-        Ok(Dual { value: (&self.value * &other.value)?, tangent })
+        let mul = arithmetic::mul;
+        let tangent = arithmetic::add(&mul(&self.tangent, &other.value)?, &mul(&self.value, &other.tangent)?)?;
+        Ok(Dual { value: mul(&self.value, &other.value)?, tangent })
+    }
+
+    fn add_leaky_relu(&self, other: &Self, slope: f64) -> Result<Self> {
+        if slope < 0.0 {
+            return self.add(other)?.leaky_relu(slope);
+        }
+        let value = activation::add_leaky_relu(&self.value, &other.value, slope)?;
+        let tangent = arithmetic::add(&self.tangent, &other.tangent)?;
+        // The sign of the result is that of the sum, which need not be kept.
+        Ok(Dual { tangent: activation::leaky_relu_gate(&value, &tangent, slope)?, value })
+    }
+
+    fn minibatch_deviation(&self, group: usize) -> Result<Self> {
+        let tangent = minibatch::minibatch_deviation_tangent(&self.value, &self.tangent, group)?;
+        Ok(Dual { value: minibatch::minibatch_deviation(&self.value, group)?, tangent })
     }
 
     fn cat(&self, other: &Self, dim: usize) -> Result<Self> {

@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+use crate::ops::activation::Activation;
+use crate::ops::epilogue::bias_activation;
 use crate::{Error, Result};
 
 use super::init::Weights;
@@ -31,10 +33,10 @@ impl Linear {
     /// When `x` is not of that shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = self.forward_linear(x)?;
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        match &self.bias {
+            Some(bias) => bias_activation(&y, bias, Activation::Identity),
+            None => Ok(y),
+        }
     }
 
     /// Without the bias: the linear part, which maps tangents.

@@ -38,6 +38,16 @@ impl Activation {
             function => Ok(apply(Activate(function), [x])?),
         }
     }
+
+    /// φ'(x)·t, for numbers x, their values y = φ(x) and t of one shape: the derivative along t.
+    ///
+    /// # Errors
+    /// As [`Activation::apply`], and when the shapes differ.
+    pub fn tangent(self, x: &Tensor, y: &Tensor, t: &Tensor) -> Result<Tensor> {
+        let at = if self.slope_at() == SlopeAt::Operand { x } else { y };
+        same_shape("tangent of an activation", at, t)?;
+        if self == Activation::Identity { Ok(t.clone()) } else { Ok(slope_times(self, at, t)?) }
+    }
 }
 
 /// max(x, 0).

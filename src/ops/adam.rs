@@ -173,3 +173,90 @@ fn average_all<T: Real>(pairs: &[(&Tensor, &Tensor)], weight: f64) -> candle_cor
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::rng::seed;
+
+    const STEP: AdamStep = AdamStep { learning_rate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-8, step: 3 };
+
+    /// Parameter, gradient and moments of one shape.
+    fn four(name: &str, shape: &[usize], dtype: DType) -> [Tensor; 4] {
+        let mut stream = seed(4).stream(name);
+        [0; 4].map(|_| {
+            let numbers = stream.normal_tensor(shape, &Device::Cpu).unwrap().abs().unwrap();
+            numbers.to_dtype(dtype).unwrap()
+        })
+    }
+
+    fn of(tensors: &[Tensor; 4]) -> Update<'_> {
+        let [parameter, gradient, first, second] = tensors;
+        Update { parameter, gradient, first, second, step: STEP }
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<f64> {
+        tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn many_parameters_move_as_each_would_alone() {
+        let make = || {
+            [
+                four("long", &[3, CHUNK], DType::F32),
+                four("short", &[5], DType::F32),
+                four("double", &[2, 2], DType::F64),
+                four("empty", &[0], DType::F32),
+            ]
+        };
+        let (alone, together) = (make(), make());
+        for tensors in &alone {
+            let [parameter, gradient, first, second] = tensors;
+            STEP.apply(parameter, gradient, first, second).unwrap();
+        }
+        update(&together.each_ref().map(of)).unwrap();
+        for (alone, together) in alone.iter().flatten().zip(together.iter().flatten()) {
+            assert_eq!(numbers(alone), numbers(together));
+        }
+        assert_ne!(numbers(&make()[1][0]), numbers(&together[1][0]));
+    }
+
+    #[test]
+    fn what_cannot_move_leaves_everything_in_place() {
+        let (good, other) = (four("good", &[4], DType::F32), four("other", &[4], DType::F32));
+        let before = numbers(&good[0]);
+        let refused = |bad: Update, reason: &str| {
+            let message = update(&[of(&good), bad]).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+            assert_eq!(numbers(&good[0]), before);
+        };
+        refused(of(&good), "given twice");
+        refused(Update { gradient: &four("short", &[3], DType::F32)[0], ..of(&other) }, "Adam: gradient");
+        refused(Update { first: &four("double", &[4], DType::F64)[0], ..of(&other) }, "F64 for F32");
+        refused(Update { step: AdamStep { step: 0, ..STEP }, ..of(&other) }, "counted from 1");
+        let transposed = four("matrix", &[2, 2], DType::F32).map(|tensor| tensor.t().unwrap());
+        refused(of(&transposed), "not contiguous");
+        refused(Update { gradient: &good[1], parameter: &good[1], ..of(&other) }, "being changed");
+    }
+
+    #[test]
+    fn averages_move_towards_their_weights() {
+        let (a, b) = (four("a", &[CHUNK + 1], DType::F32), four("b", &[3], DType::F64));
+        let expected: Vec<Vec<f64>> = [&a, &b]
+            .map(|[average, towards, ..]| {
+                let pairs = numbers(average).into_iter().zip(numbers(towards));
+                pairs.map(|(average, towards)| average + 0.25 * (towards - average)).collect()
+            })
+            .to_vec();
+        lerp_all(&[(&a[0], &a[1]), (&b[0], &b[1])], 0.25).unwrap();
+        for (found, expected) in [&a, &b].iter().zip(expected) {
+            for (found, expected) in numbers(&found[0]).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6 * expected.abs().max(1.0), "{found}, expected {expected}");
+            }
+        }
+        assert!(lerp_all(&[(&a[0], &a[1]), (&a[0], &a[1])], 0.25).is_err());
+        assert!(lerp(&a[0], &a[0], 0.25).is_err());
+    }
+}

@@ -260,8 +260,8 @@ fn bad<T: Real>(tensors: &[&Tensor], which: &[usize]) -> candle_core::Result<Opt
             .zip(numbers)
             .flat_map(|(&i, numbers)| numbers.chunks(CHUNK).map(move |piece| (i, piece)))
             .collect();
-        // x − x is 0 for numbers, else NaN.
-        let is_bad = |piece: &[T]| widest(|| total(piece, |x: T| x - x)) != 0.0;
+        // Times 0, NaN and infinities become NaN.
+        let is_bad = |piece: &[T]| widest(|| total(piece, |x: T| x * T::ZERO)) != 0.0;
         Ok(pieces.par_iter().filter(|(_, piece)| is_bad(piece)).map(|&(i, _)| i).min())
     })
 }

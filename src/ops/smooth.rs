@@ -66,7 +66,7 @@ const LEAST: f32 = -87.336_54;
 #[inline(always)]
 fn exponential(x: f32) -> Exponential {
     // Nine bits, so that k times it is exact, and what is missing of ln 2.
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     // Added to a number it leaves the nearest whole one in the last bits.
     const ROUND: f32 = 12_582_912.0;

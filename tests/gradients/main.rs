@@ -2,9 +2,11 @@
 //! outputs and gradients, and itself on another number of threads and with other vector instructions.
 
 mod differences;
+mod fused;
 mod operations;
 mod penalties;
 mod processes;
 mod pytorch;
+mod pytorch_fused;
 mod sums;
 mod threads;

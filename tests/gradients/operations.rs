@@ -10,6 +10,7 @@ use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::{activation, channel};
 
 use crate::differences::{Case, Order, compare};
+use crate::fused;
 use crate::processes::again;
 
 /// (name, input, weight, geometry)
@@ -165,8 +166,9 @@ fn networks() -> Vec<Case> {
 }
 
 fn table() -> Vec<Case> {
-    let chapters = [convolutions, transposed_convolutions, resampling, elementwise, norms, used_twice, networks]
-        .map(|cases| cases());
+    let chapters =
+        [convolutions, transposed_convolutions, resampling, elementwise, norms, fused::cases, used_twice, networks];
+    let chapters = chapters.map(|cases| cases());
     chapters.into_iter().flatten().collect()
 }
 

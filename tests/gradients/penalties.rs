@@ -40,7 +40,7 @@ impl Everything {
             plain: InstanceNorm::plain(3, 1e-5),
             batch: BatchNorm::new(&scope.pp("batch"), 4, norm)?,
             gate: Conv2d::new(&scope.pp("gate"), 4, 4, 1, ConvSpec::default(), WEIGHTS.without_bias())?,
-            head: Linear::new(&scope.pp("head"), 13, 1, WEIGHTS)?,
+            head: Linear::new(&scope.pp("head"), 14, 1, WEIGHTS)?,
             labels,
         })
     }
@@ -58,6 +58,7 @@ impl Critic for Everything {
         let n = self.labels.dims()[0];
         let parts =
             wide.linear_map(&|x| Ok(x.narrow(0, 0, n)?))?.add(&wide.linear_map(&|x| Ok(x.narrow(0, n, n)?))?)?;
+        let parts = parts.blur()?.add_leaky_relu(&parts, 0.3)?.minibatch_deviation(3)?;
         parts.global_avg_pool2d()?.cat_constant(&self.labels, 1)?.linear(&self.head)
     }
 }

@@ -24,14 +24,14 @@ use tachie::autograd::backward;
 
 const TYPES: [(DType, f64); 2] = [(DType::F64, 1e-12), (DType::F32, 5e-6)];
 
-struct Golden {
+pub struct Golden {
     tensors: HashMap<String, Tensor>,
     dtype: DType,
     tolerance: f64,
 }
 
 impl Golden {
-    fn each_type(check: impl Fn(&Golden) -> Result<()>) {
+    pub fn each_type(check: impl Fn(&Golden) -> Result<()>) {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/torch_ops.safetensors");
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         for (dtype, tolerance) in TYPES {
@@ -39,11 +39,11 @@ impl Golden {
         }
     }
 
-    fn get(&self, name: &str) -> Tensor {
+    pub fn get(&self, name: &str) -> Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("{name} is not in the fixture")).to_dtype(self.dtype).unwrap()
     }
 
-    fn same(&self, name: &str, found: &Tensor) {
+    pub fn same(&self, name: &str, found: &Tensor) {
         let expected = &self.tensors[name];
         assert_eq!(found.dims(), expected.dims(), "{name}");
         let error = difference(&numbers(found).unwrap(), &numbers(expected).unwrap());
@@ -51,7 +51,7 @@ impl Golden {
     }
 
     /// Output and gradients of one operation.
-    fn operation(&self, case: &str, operands: &[&str], f: impl Fn(&[Var]) -> Result<Tensor>) {
+    pub fn operation(&self, case: &str, operands: &[&str], f: impl Fn(&[Var]) -> Result<Tensor>) {
         let variables: Vec<Var> =
             operands.iter().map(|name| Var::from_tensor(&self.get(&format!("{case}.{name}"))).unwrap()).collect();
         let y = f(&variables).unwrap();

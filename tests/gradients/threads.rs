@@ -4,10 +4,18 @@ use tachie::Result;
 use tachie::candle_core::Device;
 use tachie::candle_core::{Tensor, Var};
 use tachie::nn::conv::ConvSpec;
+use tachie::ops::activation::Activation;
+use tachie::ops::arithmetic::add;
+use tachie::ops::epilogue::{bias_activation, layer_epilogue};
+use tachie::ops::fir::{BINOMIAL, blur, downsample_filtered, upsample_filtered};
+use tachie::ops::gated::gated_halves;
 use tachie::ops::level::{Level, VARIABLE, level};
-use tachie::ops::norm::{batch_norm, instance_norm};
+use tachie::ops::minibatch::minibatch_deviation;
+use tachie::ops::norm::{adaptive_instance_norm, batch_norm, instance_norm, pixel_norm};
+use tachie::ops::reduce::{dot_from, mean, scale};
 use tachie::ops::resample::{avg_pool2d, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
+use tachie::ops::spectral::{power_iteration, spectrally_normalized};
 use tachie::ops::{activation, conv};
 use tachie::rng::seed;
 
@@ -83,6 +91,29 @@ fn other_operations_do_not_depend_on_the_number_of_threads() {
     same_on_all_pools("activations and resampling", &[&[8, 20, 24, 24]], |v| {
         let y = upsample_nearest(&activation::leaky_relu(&v[0], 0.2)?, 2)?;
         activation::tanh(&avg_pool2d(&pixel_shuffle(&y, 2, ShuffleOrder::Dcr)?, 3)?)
+    });
+    same_on_all_pools("pixel norm and style", &[&[8, 20, 24, 24], &[8, 20]], |v| {
+        adaptive_instance_norm(&pixel_norm(&v[0], 1e-8)?, &v[1], &v[1], 1e-8)
+    });
+    same_on_all_pools("epilogues", &[&[8, 20, 24, 24], &[8, 1, 24, 24], &[20]], |v| {
+        let y = layer_epilogue(&v[0], &v[1], &v[2], &v[2], 0.2, 1.5)?;
+        bias_activation(
+            &gated_halves(&bias_activation(&y, &v[2], Activation::Tanh)?, Activation::Softplus)?,
+            &v[2].narrow(0, 0, 10)?,
+            Activation::LeakyRelu(0.2),
+        )
+    });
+    same_on_all_pools("filters and deviation", &[&[8, 20, 24, 24]], |v| {
+        minibatch_deviation(&downsample_filtered(&blur(&upsample_filtered(&v[0], &BINOMIAL)?)?, &BINOMIAL)?, 4)
+    });
+    same_on_all_pools("reductions", &[&[3, 70_000], &[3, 70_000]], |v| {
+        let dot = dot_from(&v[0], &v[1], 1)?;
+        add(&scale(&v[0], &dot)?, &scale(&v[1], &mean(&v[0])?)?)
+    });
+    same_on_all_pools("spectral norm", &[&[70, 40, 3, 3]], |v| {
+        let (u, w) = (variable("u", &[70])?, variable("v", &[360])?);
+        power_iteration(&v[0], &u, &w, 2, 1e-12)?;
+        spectrally_normalized(&v[0], &u, &w)
     });
     println!("compared on {}", level());
     same_on_all_pools("linear", &[&[64, 300], &[500, 300]], |v| Ok(v[0].matmul(&v[1].t()?)?));

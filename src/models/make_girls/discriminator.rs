@@ -155,6 +155,6 @@ impl Block {
 
     fn forward<S: Signal>(&self, x: &S) -> Result<S> {
         let h = x.conv2d(&self.conv1)?.leaky_relu(self.slope)?.conv2d(&self.conv2)?;
-        x.add(&h)?.leaky_relu(self.slope)
+        x.add_leaky_relu(&h, self.slope)
     }
 }
