@@ -261,7 +261,7 @@ fn layers() -> Vec<Case> {
         let strided = if stride == 1 { String::new() } else { format!(" s{stride}") };
         let name = format!("conv{kernel}x{kernel}{strided} N16 {inputs}→{outputs} {side}²");
         // Even kernels are strided ones that halve the side.
-        let padding = if kernel % 2 == 0 { 1 } else { kernel / 2 };
+        let padding = if kernel.is_multiple_of(2) { 1 } else { kernel / 2 };
         let (x, w) = ([16, inputs, side, side], [outputs, inputs, kernel, kernel]);
         convolution(group, "conv2d", &name, x, w, stride, padding)
     };

@@ -150,10 +150,13 @@ impl<'a> Saved<'a> {
     }
 }
 
+/// Gradients of nodes' results.
+type Arrivals = Vec<(Arc<Node>, Tensor)>;
+
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
     /// Gradients that candle's backward pass brought to our nodes, while ours is running.
-    static ARRIVED: RefCell<Option<Vec<(Arc<Node>, Tensor)>>> = const { RefCell::new(None) };
+    static ARRIVED: RefCell<Option<Arrivals>> = const { RefCell::new(None) };
 }
 
 /// Whether operations on this thread join the graph: always, but inside a backward pass that keeps no graph.
@@ -176,7 +179,7 @@ impl Drop for Restored {
 }
 
 /// Runs `work`, a backward pass of candle, and returns the gradients that it brought to our nodes.
-pub(super) fn arriving<R>(work: impl FnOnce() -> R) -> (R, Vec<(Arc<Node>, Tensor)>) {
+pub(super) fn arriving<R>(work: impl FnOnce() -> R) -> (R, Arrivals) {
     let before = ARRIVED.replace(Some(Vec::new()));
     let result = work();
     (result, ARRIVED.replace(before).unwrap_or_default())

@@ -69,7 +69,7 @@ fn player(store: &ParamStore, player: Player) -> Adversaries {
 }
 
 fn check_gradients(store: &ParamStore, total: &Tensor, who: Player, prefix: &str, fixture: &BTreeMap<String, Tensor>) {
-    let gradients = crate::autograd::backward(&total).unwrap();
+    let gradients = crate::autograd::backward(total).unwrap();
     for (name, var) in store.trainable(who.prefix()) {
         let Some(wanted) = fixture.get(&format!("{prefix}.{name}")) else { continue };
         let zero = var.zeros_like().unwrap();

@@ -5,6 +5,7 @@
 //! channels) and transformed back to 2×2 pixels. Only sums, differences and halves are taken, so single precision
 //! loses little: the error is about twice that of the direct sum.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
@@ -143,6 +144,11 @@ impl Block<'_> {
     }
 }
 
+#[inline(always)]
+fn transposed<V: Copy, const ROWS: usize, const COLUMNS: usize>(columns: [[V; ROWS]; COLUMNS]) -> [[V; COLUMNS]; ROWS] {
+    from_fn(|i| from_fn(|j| columns[j][i]))
+}
+
 /// Tiles of the source to `[16, tile, channel]`.
 struct Inward<'a, T> {
     block: &'a Block<'a>,
@@ -176,14 +182,10 @@ impl<T: Real> WithSimd for Inward<'_, T> {
                 // SAFETY: the border and the slack of the source hold what tiles and vectors overlap, and the output
                 // holds 16 numbers for every channel of a tile.
                 unsafe {
-                    let mut columns = [[T::splat(simd, T::ZERO); 4]; 4];
-                    for j in 0..4 {
-                        let column = std::array::from_fn(|i| load::<T, S>(from.add(i * row + j * pixel + channel)));
-                        columns[j] = before(column);
-                    }
-                    for i in 0..4 {
-                        let line = before([columns[0][i], columns[1][i], columns[2][i], columns[3][i]]);
-                        for (j, &vector) in line.iter().enumerate() {
+                    let number = |i: usize, j: usize| load::<T, S>(from.add(i * row + j * pixel + channel));
+                    let columns: [_; 4] = from_fn(|j| before(from_fn(|i| number(i, j))));
+                    for (i, line) in transposed(columns).into_iter().enumerate() {
+                        for (j, vector) in before(line).into_iter().enumerate() {
                             store::<T, S>(to.add((i * 4 + j) * point + channel), vector);
                         }
                     }
@@ -223,16 +225,12 @@ impl<T: Real> WithSimd for Outward<'_, T> {
             for channel in (0..self.step).step_by(lanes::<T, S>()) {
                 // SAFETY: 16 numbers of every channel of a tile are there; pixels outside the picture are not written.
                 unsafe {
-                    let mut halves = [[T::splat(simd, T::ZERO); 2]; 4];
-                    for j in 0..4 {
-                        let column = std::array::from_fn(|i| load::<T, S>(from.add((i * 4 + j) * point + channel)));
-                        halves[j] = after(column);
-                    }
+                    let number = |i: usize, j: usize| load::<T, S>(from.add((i * 4 + j) * point + channel));
+                    let halves: [_; 4] = from_fn(|j| after(from_fn(|i| number(i, j))));
                     let zero = T::splat(simd, T::ZERO);
                     let bias = self.bias.map_or(zero, |bias| load::<T, S>(bias.as_ptr().add(channel)));
-                    for i in 0..2 {
-                        let line = after([halves[0][i], halves[1][i], halves[2][i], halves[3][i]]);
-                        for (j, &vector) in line.iter().enumerate() {
+                    for (i, line) in transposed(halves).into_iter().enumerate() {
+                        for (j, vector) in after(line).into_iter().enumerate() {
                             if (i == 0 || below) && (j == 0 || beside) {
                                 let to = to.add((i * columns + j) * self.step + channel);
                                 store::<T, S>(to, T::plus(simd, vector, bias));
@@ -253,7 +251,7 @@ fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize
         let offset = [top + i / 3, left + i % 3];
         correlation.taps.iter().position(|&tap| tap == offset).map_or(0, |tap| weights.taps[tap])
     };
-    let taps: [usize; 9] = std::array::from_fn(|i| tap(i as isize));
+    let taps: [usize; 9] = from_fn(|i| tap(i as isize));
     let panels: Vec<(usize, usize)> = panels(vectors).collect();
     let step = vectors * lanes;
     // SAFETY: every panel's rows are written by their own tasks.
@@ -306,12 +304,10 @@ impl<T: Real> WithSimd for Kernel<'_, T> {
         };
         // SAFETY: every row of the kernel is as long as the longest vector; the output holds 16 vectors.
         unsafe {
-            let columns: [[T::Vector<S>; 4]; 3] = std::array::from_fn(|j| {
-                transform(std::array::from_fn(|i| load::<T, S>(self.kernel[i * 3 + j].as_ptr())))
-            });
-            for i in 0..4 {
-                let line = transform([columns[0][i], columns[1][i], columns[2][i]]);
-                for (j, &vector) in line.iter().enumerate() {
+            let number = |i: usize, j: usize| load::<T, S>(self.kernel[i * 3 + j].as_ptr());
+            let columns: [_; 3] = from_fn(|j| transform(from_fn(|i| number(i, j))));
+            for (i, line) in transposed(columns).into_iter().enumerate() {
+                for (j, vector) in transform(line).into_iter().enumerate() {
                     store::<T, S>(self.out.add((i * 4 + j) * self.point), vector);
                 }
             }
