@@ -93,6 +93,9 @@ struct Point {
     threads: usize,
 }
 
+/// The point at another value of one axis.
+type Move = fn(Point, usize) -> Point;
+
 const WHAT: [&str; 2] = ["step", "convolution"];
 const AXES: [&str; 4] = ["image size, px", "batch", "channels", "threads"];
 
@@ -128,7 +131,7 @@ fn points(threads: usize) -> Vec<Point> {
         let widths: &[usize] = if what == "step" { &[8, 16, 24, 48, 96] } else { &[16, 32, 64, 128, 256] };
         let many: Vec<usize> = std::iter::successors(Some(1), |n| Some(n * 2)).take_while(|n| *n < threads).collect();
         let many = [many, vec![threads]].concat();
-        let axes: [(&[usize], fn(Point, usize) -> Point); 4] = [
+        let axes: [(&[usize], Move); 4] = [
             (&[32, 64, 128, 256], |point, size| Point { size, ..point }),
             (batches, |point, batch| Point { batch, ..point }),
             (widths, |point, channels| Point { channels, ..point }),

@@ -4,9 +4,9 @@
 //! A transposed convolution is the gradient of the data of a convolution.
 
 //!
-//! On the CPU all three read windows of pictures whose channels lie side by side ([`direct`]); nothing is gathered into
-//! a matrix. 3×3 windows side by side share their
-//! multiplications ([`winograd`]), few target channels leave vectors to the pixels ([`narrow`]), and 1×1 convolutions are products of the pictures as they are ([`pointwise`]).
+//! On the CPU all three read windows of pictures whose channels lie side by side; nothing is gathered into a matrix.
+//! 3×3 windows next to each other share their multiplications, few target channels leave the vectors to the pixels, and
+//! 1×1 convolutions are products of the pictures as they are.
 
 use candle_core::Tensor;
 
