@@ -127,6 +127,16 @@ impl CustomOp1 for Seed {
         Ok((zero, Shape::from(())))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        operand: &candle_core::CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(candle_core::CudaStorage, Shape)> {
+        let zero = operand.device.alloc_zeros::<f32>(1)?;
+        Ok((candle_core::CudaStorage::wrap_cuda_slice(zero, operand.device.clone()), Shape::from(())))
+    }
+
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
         Ok(Some(self.gradient.clone()))
     }

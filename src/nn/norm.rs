@@ -2,6 +2,7 @@
 
 use candle_core::{Tensor, Var};
 
+use crate::ops::adam::lerp_all;
 use crate::ops::{channel, norm};
 use crate::{Error, Result};
 
@@ -87,8 +88,10 @@ impl BatchNorm {
             }
             Mode::Train => {
                 let (y, statistics) = norm::batch_norm(x, &self.weight, &self.bias, self.spec.epsilon)?;
-                self.update(&self.running_mean, &statistics.mean)?;
-                self.update(&self.running_var, &statistics.unbiased_variance)?;
+                let seen = [&statistics.mean, &statistics.unbiased_variance];
+                let running = [self.running_mean.as_tensor(), self.running_var.as_tensor()];
+                let pairs: Vec<(&Tensor, &Tensor)> = running.into_iter().zip(seen).collect();
+                lerp_all(&pairs, self.spec.momentum)?;
                 Ok(y)
             }
         }
@@ -107,12 +110,6 @@ impl BatchNorm {
         let scale = (&self.weight / deviation)?;
         let shift = (&self.bias - (self.running_mean.as_detached_tensor() * &scale)?)?;
         Ok((scale, shift))
-    }
-
-    fn update(&self, running: &Var, batch: &Tensor) -> Result<()> {
-        let momentum = self.spec.momentum;
-        let kept = running.as_detached_tensor().affine(1.0 - momentum, 0.0)?;
-        Ok(running.set(&(kept + batch.affine(momentum, 0.0)?)?)?)
     }
 }
 

@@ -3,6 +3,8 @@
 use candle_core::{Shape, Tensor};
 
 use super::arithmetic::{affine, mul, same_shape};
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise};
 use super::kernel::{Real, map, map2};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::Result;
@@ -200,6 +202,11 @@ impl Kernel<1, 1> for Activate {
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         Ok([(with_value!(self.0, f => map(x, f)), shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        elementwise::activate(self.0, x)
+    }
 }
 
 impl Op<1> for Activate {
@@ -239,6 +246,11 @@ impl Kernel<2, 1> for SlopeTimes {
 
     fn cpu<T: Real>(&self, [(at, shape), (t, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([(with_slope!(self.0, f => map2(at, t, |at, t| f(at) * t)), shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [at, t]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::slope_times(self.0, at, t)
     }
 }
 
@@ -295,6 +307,11 @@ impl Kernel<2, 1> for AddLeakyRelu {
             x * factor(x, slope)
         };
         Ok([(map2(a, b, sum), shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a, b]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::add_leaky_relu(self.slope, a, b)
     }
 }
 

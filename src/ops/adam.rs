@@ -1,6 +1,8 @@
 //! Changes of parameters in place: steps of Adam, and the running average of weights. Each takes any number of tensors
 //! and goes once over their memory, in one parallel region: small tensors do not wait for each other.
 
+#[cfg(feature = "cuda")]
+use candle_core::Device;
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
@@ -63,13 +65,17 @@ pub fn update(updates: &[Update]) -> Result<()> {
             return Err(Error::invalid("Adam: step", "0", "at least 1", "Steps are counted from 1."));
         }
     }
+    #[cfg(feature = "cuda")]
+    if let Some(Device::Cuda(device)) = updates.first().map(|update| update.parameter.device()) {
+        return gpu::update(device, updates);
+    }
     let of = |dtype| -> Vec<&Update> { updates.iter().filter(|update| update.parameter.dtype() == dtype).collect() };
     move_all::<f32>(&of(DType::F32))?;
     Ok(move_all::<f64>(&of(DType::F64))?)
 }
 
 /// `average` += `weight`·(`towards` − `average`), in place: the running average of weights with decay 1 − `weight`.
-/// Both of one shape and type (f32 or f64), `average` contiguous.
+/// With weight 1 a copy. Both of one shape and type (f32 or f64), `average` contiguous.
 ///
 /// # Errors
 /// As [`lerp_all`].
@@ -84,6 +90,10 @@ pub fn lerp(average: &Tensor, towards: &Tensor, weight: f64) -> Result<()> {
 pub fn lerp_all(pairs: &[(&Tensor, &Tensor)], weight: f64) -> Result<()> {
     for (average, towards) in pairs {
         same_kind("running average", "weights", towards, average)?;
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(Device::Cuda(device)) = pairs.first().map(|(average, _)| average.device()) {
+        return gpu::lerp_all(device, pairs, weight);
     }
     let of = |dtype| -> Vec<(&Tensor, &Tensor)> {
         pairs.iter().filter(|(average, _)| average.dtype() == dtype).copied().collect()
@@ -164,6 +174,10 @@ fn average_all<T: Real>(pairs: &[(&Tensor, &Tensor)], weight: f64) -> candle_cor
         let chunks = |(loan, source)| <Loan<T>>::numbers(loan).chunks_mut(CHUNK).zip(<[T]>::chunks(source, CHUNK));
         let pieces: Vec<(&mut [T], &[T])> = loans.iter_mut().zip(sources).flat_map(chunks).collect();
         pieces.into_par_iter().for_each(|(average, towards)| {
+            // The sum would round.
+            if weight == T::ONE {
+                return average.copy_from_slice(towards);
+            }
             widest(|| {
                 for (average, &towards) in average.iter_mut().zip(towards) {
                     *average += weight * (towards - *average);
@@ -172,6 +186,53 @@ fn average_all<T: Real>(pairs: &[(&Tensor, &Tensor)], weight: f64) -> candle_cor
         });
         Ok(())
     })
+}
+
+#[cfg(feature = "cuda")]
+mod gpu {
+    use candle_core::Tensor;
+    use candle_core::cuda::CudaDevice;
+
+    use super::Update;
+    use crate::Result;
+    use crate::ops::cuda::optim::{AdamFactors, AdamTensor, Place, adam, lerp};
+
+    /// What the tensors of one launch share.
+    fn factors(update: &Update) -> AdamFactors {
+        let step = &update.step;
+        AdamFactors { beta1: step.beta1, beta2: step.beta2, epsilon: step.epsilon }
+    }
+
+    pub(super) fn update(device: &CudaDevice, updates: &[Update]) -> Result<()> {
+        for alike in updates.chunk_by(|a, b| factors(a) == factors(b)) {
+            let gradients = alike.iter().map(|update| update.gradient.contiguous());
+            // They have to live until the kernel is launched.
+            let gradients = gradients.collect::<candle_core::Result<Vec<_>>>()?;
+            let mut tensors = Vec::with_capacity(alike.len());
+            for (update, gradient) in alike.iter().zip(&gradients) {
+                let step = &update.step;
+                let correction = |beta: f64| 1.0 - beta.powf(step.step as f64);
+                tensors.push(AdamTensor {
+                    parameter: Place::of(update.parameter)?,
+                    gradient: Place::of(gradient)?,
+                    mean: Place::of(update.first)?,
+                    square: Place::of(update.second)?,
+                    rate: (step.learning_rate / correction(step.beta1)) as f32,
+                    root: correction(step.beta2).sqrt() as f32,
+                });
+            }
+            adam(device, factors(&alike[0]), &tensors)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn lerp_all(device: &CudaDevice, pairs: &[(&Tensor, &Tensor)], weight: f64) -> Result<()> {
+        let sources = pairs.iter().map(|(_, towards)| towards.contiguous());
+        let sources = sources.collect::<candle_core::Result<Vec<_>>>()?;
+        let places =
+            pairs.iter().zip(&sources).map(|((average, _), source)| Ok((Place::of(average)?, Place::of(source)?)));
+        Ok(lerp(device, weight, &places.collect::<Result<Vec<_>>>()?)?)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use candle_core::{Shape, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise};
 use super::kernel::{Real, map, map2};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -51,6 +53,11 @@ impl Kernel<2, 1> for Add {
     fn cpu<T: Real>(&self, [(a, shape), (b, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([(map2(a, b, |a, b| a + b), shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a, b]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::add(a, b)
+    }
 }
 
 impl Op<2> for Add {
@@ -72,6 +79,11 @@ impl Kernel<2, 1> for Mul {
 
     fn cpu<T: Real>(&self, [(a, shape), (b, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([(map2(a, b, |a, b| a * b), shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a, b]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::multiply(a, b)
     }
 }
 
@@ -99,6 +111,11 @@ impl Kernel<1, 1> for Affine {
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (factor, offset) = (T::of(self.factor), T::of(self.offset));
         Ok([(map(x, |x| x * factor + offset), shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        elementwise::scale_offset(self.factor, self.offset, x)
     }
 }
 

@@ -4,6 +4,8 @@
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, norm};
 use super::kernel::{CHUNK, Real, filled, sum as total, sum2, widest};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -154,6 +156,11 @@ impl Kernel<3, 1> for Affine {
     fn cpu<T: Real>(&self, [(x, shape), (a, _), (b, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
         Ok([map_planes(x, shape, |channel, x| x * a[channel] + b[channel])])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, a, b]: [Operand; 3]) -> OnGpu<1> {
+        norm::channel_affine(x, a, Some(b))
+    }
 }
 
 impl Op<3> for Affine {
@@ -179,6 +186,11 @@ impl Kernel<2, 1> for Scale {
 
     fn cpu<T: Real>(&self, [(x, shape), (a, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([map_planes(x, shape, |channel, x| x * a[channel])])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, a]: [Operand; 2]) -> OnGpu<1> {
+        norm::channel_affine(x, a, None)
     }
 }
 
@@ -206,6 +218,11 @@ impl Kernel<2, 1> for Dot {
         }
         Ok([reduce_planes(shape, |plane| sum2(&x[plane.clone()], &y[plane], |x, y| x * y))])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, y]: [Operand; 2]) -> OnGpu<1> {
+        norm::channel_dot(x, Some(y))
+    }
 }
 
 impl Op<2> for Dot {
@@ -231,6 +248,11 @@ impl Kernel<1, 1> for Sum {
             return Ok([column_sums(shape, |i| x[i])]);
         }
         Ok([reduce_planes(shape, |plane| total(&x[plane], |x| x))])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        norm::channel_dot(x, None)
     }
 }
 

@@ -3,10 +3,14 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+#[cfg(feature = "cuda")]
+use candle_core::Layout;
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::activation::{Activation, SlopeAt, factor, slope_times, with_slope, with_value};
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise, norm};
 use super::kernel::{CHUNK, Real, Shared, filled, map2, sum, sum2, sums2, widest};
 use super::op::{Kernel, Numbers, Op, apply, compute};
 use super::{arithmetic, channel};
@@ -80,6 +84,11 @@ impl Kernel<2, 1> for BiasActivation {
     fn cpu<T: Real>(&self, [(x, shape), (bias, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([with_value!(self.0, f => channel::map_planes(x, shape, |channel, x| f(x + bias[channel])))])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, bias]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::bias_activation(self.0, x, bias)
+    }
 }
 
 impl Op<2> for BiasActivation {
@@ -130,6 +139,13 @@ impl Kernel<2, 2> for BiasGradients {
         ));
         let sums = sums.into_iter().map(|[sum]| T::of(sum)).collect();
         Ok([(gradient, shape.clone()), (sums, channels.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [y, t]: [Operand; 2]) -> OnGpu<2> {
+        let [(gradient, shape)] = elementwise::slope_times(self.0, y, t)?;
+        let [sums] = norm::channel_dot((&gradient, &Layout::contiguous(&shape)), None)?;
+        Ok([(gradient, shape), sums])
     }
 }
 
@@ -212,6 +228,11 @@ impl Kernel<4, 1> for LayerEpilogue {
         };
         Ok([(y, shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 4]) -> OnGpu<1> {
+        elementwise::layer_epilogue([self.slope, self.gain], operands)
+    }
 }
 
 impl Op<4> for LayerEpilogue {
@@ -260,6 +281,18 @@ impl Kernel<3, 3> for EpilogueGradients {
         let of = |i: usize| (sums.iter().map(|sums| T::of(sums[i])).collect(), channels.clone());
         Ok([(gradient, shape.clone()), of(0), of(1)])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [y, noise, t]: [Operand; 3]) -> OnGpu<3> {
+        let [(mut gradient, shape)] = elementwise::slope_times(Activation::LeakyRelu(self.slope), y, t)?;
+        let layout = Layout::contiguous(&shape);
+        if self.gain != 1.0 {
+            [(gradient, _)] = elementwise::scale_offset(self.gain, 0.0, (&gradient, &layout))?;
+        }
+        let [for_strength] = norm::noise_strength((&gradient, &layout), noise)?;
+        let [for_bias] = norm::channel_dot((&gradient, &layout), None)?;
+        Ok([(gradient, shape), for_strength, for_bias])
+    }
 }
 
 /// (noise `[N, 1, ...]`, s `[C]`) → noise·s `[N, C, ...]`. This and the two below are each other's derivatives.
@@ -288,6 +321,13 @@ impl Kernel<2, 1> for NoiseScaled {
             })
         };
         Ok([(y, dims.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [noise, strength]: [Operand; 2]) -> OnGpu<1> {
+        let mut dims = noise.1.dims().to_vec();
+        dims[1] = strength.1.shape().elem_count();
+        elementwise::noise_scaled(dims.into(), noise, strength)
     }
 }
 
@@ -322,6 +362,11 @@ impl Kernel<2, 1> for NoiseStrength {
         let least = CHUNK.div_ceil((n * size).max(1));
         let sums = (0..channels).into_par_iter().with_min_len(least).map(of).collect();
         Ok([(sums, channels.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [t, noise]: [Operand; 2]) -> OnGpu<1> {
+        norm::noise_strength(t, noise)
     }
 }
 
@@ -361,6 +406,13 @@ impl Kernel<2, 1> for NoisePlane {
             });
         });
         Ok([(sums, dims.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [t, strength]: [Operand; 2]) -> OnGpu<1> {
+        let mut dims = t.1.dims().to_vec();
+        dims[1] = 1;
+        elementwise::noise_plane(dims.into(), t, strength)
     }
 }
 

@@ -7,6 +7,8 @@ use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Pair;
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, resample};
 use super::kernel::{CHUNK, Real, filled, widest};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -232,6 +234,18 @@ impl Kernel<1, 1> for Filter {
             })
         };
         Ok([(out, (n, c, rows, columns).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        let axes = self.axes.each_ref().map(|axis| resample::Axis {
+            taps: &axis.taps,
+            up: axis.up,
+            down: axis.down,
+            offset: axis.offset,
+            outputs: axis.outputs,
+        });
+        resample::filter(&axes, x)
     }
 }
 

@@ -8,6 +8,8 @@ use rayon::prelude::*;
 
 use super::activation::{Activation, SlopeAt, factor, sigmoid, slope_times, with_slope, with_value};
 use super::arithmetic::{mul, same_shape};
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise};
 use super::kernel::{CHUNK, Real, filled, widest};
 use super::op::{Kernel, Numbers, Op, apply, compute};
 use crate::autograd::{Saved, Saves};
@@ -79,6 +81,11 @@ impl Kernel<2, 1> for Gated {
         let y = unsafe { filled(f.len(), |y| write_values(self.0, y, (f, g))) };
         Ok([(y, shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [f, g]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::gated(self.0, f, g)
+    }
 }
 
 impl Op<2> for Gated {
@@ -122,6 +129,11 @@ impl Kernel<3, 2> for Gradients {
         };
         Ok([(for_f, shape.clone()), (for_g, shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 3]) -> OnGpu<2> {
+        elementwise::gated_gradients(self.0, operands)
+    }
 }
 
 /// Numbers of one sample's features.
@@ -148,6 +160,11 @@ impl Kernel<1, 1> for GatedHalves {
             })
         };
         Ok([(y, halved.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        elementwise::gated_halves(self.0, x)
     }
 }
 
@@ -188,5 +205,10 @@ impl Kernel<2, 1> for HalvesGradient {
             })
         };
         Ok([(gradient, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t]: [Operand; 2]) -> OnGpu<1> {
+        elementwise::gated_halves_gradient(self.0, x, t)
     }
 }

@@ -5,6 +5,8 @@ use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::arithmetic::same_shape;
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, norm};
 use super::kernel::{Real, filled, widest};
 use super::op::{Kernel, Numbers, Op, apply, compute};
 use crate::autograd::{Saved, Saves};
@@ -150,6 +152,11 @@ impl Kernel<1, 1> for Append {
         }
         Ok([(y, (n, channels + 1, h, w).into())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        norm::minibatch_deviation(self.0.size, EPSILON, x)
+    }
 }
 
 impl Op<1> for Append {
@@ -211,5 +218,10 @@ impl Kernel<2, 1> for Gradient {
             })
         };
         Ok([(gradient, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t]: [Operand; 2]) -> OnGpu<1> {
+        norm::minibatch_gradient(self.0.size, EPSILON, x, t)
     }
 }

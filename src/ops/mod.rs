@@ -9,7 +9,9 @@ pub mod adam;
 pub mod arithmetic;
 pub mod channel;
 pub mod conv;
+pub mod data;
 pub mod epilogue;
+pub mod finite;
 pub mod fir;
 pub mod gated;
 pub mod level;
@@ -21,11 +23,16 @@ pub mod reshape;
 pub mod spectral;
 
 mod aligned;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod kernel;
 mod lend;
 mod op;
 mod smooth;
 mod vector;
+
+#[cfg(feature = "cudnn")]
+pub(crate) use cuda::cudnn_version;
 
 /// A vertical and a horizontal size: `3` stands for `[3, 3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

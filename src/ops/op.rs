@@ -5,6 +5,8 @@ use std::sync::Arc;
 use candle_core::op::BackpropOp;
 use candle_core::{CpuStorage, Layout, Shape, Storage, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand};
 use super::kernel::{Real, view};
 use crate::autograd::{Derivative, Saved, Saves, record};
 
@@ -21,6 +23,15 @@ pub(crate) trait Kernel<const N: usize, const M: usize>: Send + Sync + 'static {
     /// # Errors
     /// When the shapes do not fit.
     fn cpu<T: Real>(&self, operands: [(&[T], &Shape); N]) -> Numbers<T, M>;
+
+    /// The results on a GPU, of contiguous operands of f32 or bf16.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or the kernel exists for the CPU only.
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, _: [Operand; N]) -> OnGpu<M> {
+        candle_core::bail!("{}: runs on the CPU only; set TACHIE_DEVICE=cpu", self.name())
+    }
 }
 
 /// A kernel with one result and a derivative.
@@ -85,8 +96,26 @@ fn run<const N: usize, const M: usize>(
         Storage::Cpu(_) => {
             candle_core::bail!("{}: found {:?}, expected F32 or F64", kernel.name(), operands[0].0.dtype())
         }
+        #[cfg(feature = "cuda")]
+        Storage::Cuda(_) => on_gpu(kernel, operands),
         _ => candle_core::bail!("{}: runs on the CPU only", kernel.name()),
     }
+}
+
+#[cfg(feature = "cuda")]
+fn on_gpu<const N: usize, const M: usize>(
+    kernel: &impl Kernel<N, M>,
+    operands: [(&Storage, &Layout); N],
+) -> candle_core::Result<[(Storage, Shape); M]> {
+    let mut places: Vec<Operand> = Vec::with_capacity(N);
+    for (storage, layout) in operands {
+        match storage {
+            Storage::Cuda(storage) => places.push((storage, layout)),
+            _ => candle_core::bail!("{}: the operands lie on different devices", kernel.name()),
+        }
+    }
+    let operands: [Operand; N] = std::array::from_fn(|i| places[i]);
+    Ok(kernel.cuda(operands)?.map(|(storage, shape)| (Storage::Cuda(storage), shape)))
 }
 
 fn on_cpu<T: Real, const N: usize, const M: usize>(

@@ -10,6 +10,8 @@ use candle_core::{DType, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::arithmetic::same_shape;
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise, norm};
 use super::kernel::{CHUNK, Real, filled, sum as total, sum2, widest, with_numbers};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -136,6 +138,11 @@ impl Kernel<1, 1> for Sum {
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         Ok([reduce(shape, self.dim, |piece| self.factor * total(&x[piece], |x: T| x))])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        norm::row_sums(self.dim, self.factor, x, None)
+    }
 }
 
 impl Op<1> for Sum {
@@ -168,6 +175,11 @@ impl Kernel<1, 1> for Fill {
         // SAFETY: the piece is filled.
         Ok([unsafe { by_rows(&self.shape, kept.rank(), fill) }])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a]: [Operand; 1]) -> OnGpu<1> {
+        elementwise::fill_rows(&self.shape, self.factor, a)
+    }
 }
 
 impl Op<1> for Fill {
@@ -191,6 +203,11 @@ impl Kernel<2, 1> for Dot {
 
     fn cpu<T: Real>(&self, [(x, shape), (y, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([reduce(shape, self.dim, |piece| sum2(&x[piece.clone()], &y[piece], |x, y| x * y))])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, y]: [Operand; 2]) -> OnGpu<1> {
+        norm::row_sums(self.dim, 1.0, x, Some(y))
     }
 }
 
@@ -223,6 +240,11 @@ impl Kernel<2, 1> for Scale {
         };
         // SAFETY: the place is as long as the piece.
         Ok([unsafe { by_rows(shape, kept.rank(), times) }])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, a]: [Operand; 2]) -> OnGpu<1> {
+        norm::scale_rows(x, a)
     }
 }
 

@@ -4,6 +4,8 @@ use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Pair;
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, resample};
 use super::kernel::{Real, filled};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -88,6 +90,22 @@ impl Windows {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Windows {
+    /// The same on planes of `size` pixels.
+    fn on_gpu(&self, size: [usize; 2]) -> resample::Windows {
+        let Windows { kernel, stride, padding, factor } = *self;
+        resample::Windows {
+            size,
+            counts: [0, 1].map(|axis| self.count(axis, size[axis])),
+            kernel,
+            stride,
+            padding,
+            factor,
+        }
+    }
+}
+
 /// Sum over each window.
 struct Pool {
     windows: Windows,
@@ -124,6 +142,12 @@ impl Kernel<1, 1> for Pool {
             })
         };
         Ok([(out, (n, c, rows, columns).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        let (_, _, h, w) = x.1.shape().dims4()?;
+        resample::pool(&self.windows.on_gpu([h, w]), x)
     }
 }
 
@@ -172,6 +196,11 @@ impl Kernel<1, 1> for Spread {
         let planes = out.par_chunks_mut((h * w).max(1)).zip(x.par_chunks((rows * columns).max(1)));
         planes.for_each(|(out, x)| self.plane(x, columns, out));
         Ok([(out, (n, c, h, w).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        resample::spread(&self.windows.on_gpu(self.size), x)
     }
 }
 

@@ -3,6 +3,8 @@
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, resample};
 use super::kernel::{Real, filled};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -134,6 +136,16 @@ impl Kernel<1, 1> for Shuffle {
             Towards::Space => self.towards_space(x, shape.dims4()?),
             Towards::Channels => self.towards_channels(x, shape.dims4()?),
         }])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        let spec = resample::Shuffle {
+            r: self.r,
+            dcr: self.order == ShuffleOrder::Dcr,
+            to_space: matches!(self.towards, Towards::Space),
+        };
+        resample::shuffle(spec, x)
     }
 }
 

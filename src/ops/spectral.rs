@@ -6,6 +6,8 @@
 use candle_core::{Shape, Tensor, Var};
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, elementwise, norm};
 use super::kernel::{CHUNK, Real, filled, sum2, widest};
 use super::op::{Kernel, Numbers, Op, apply};
 use super::reduce;
@@ -78,6 +80,11 @@ impl Kernel<2, 1> for Times {
         let products = rows.map(|row| T::of(widest(|| sum2(row, v, |w, v| w * v)))).collect();
         Ok([(products, shape.dims()[0].into())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [weight, v]: [Operand; 2]) -> OnGpu<1> {
+        norm::matrix_times_vector(weight, v)
+    }
 }
 
 impl Op<2> for Times {
@@ -115,6 +122,14 @@ impl Kernel<2, 1> for Transposed {
             });
         });
         Ok([(products, columns.into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [weight, u]: [Operand; 2]) -> OnGpu<1> {
+        // The rows are channels of one image, of which a weighted sum is wanted.
+        let columns = weight.1.dims()[1..].iter().product::<usize>();
+        let [(out, _)] = elementwise::noise_plane((1, columns).into(), weight, u)?;
+        Ok([(out, columns.into())])
     }
 }
 
@@ -156,6 +171,13 @@ impl Kernel<2, 1> for Outer {
             })
         };
         Ok([(products, self.shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [u, v]: [Operand; 2]) -> OnGpu<1> {
+        let [(out, _)] =
+            elementwise::noise_scaled((1, u.1.shape().elem_count(), v.1.shape().elem_count()).into(), v, u)?;
+        Ok([(out, self.shape.clone())])
     }
 }
 

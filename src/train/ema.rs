@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Tensor, Var};
+use candle_core::Var;
 
 use crate::nn::params::ParamStore;
 use crate::ops::adam::lerp_all;
@@ -17,11 +17,11 @@ pub fn update(average: &ParamStore, params: &ParamStore, factor: f64) -> Result<
     let trained: BTreeMap<String, Var> = params.trainable("").into_iter().collect();
     let current = params.tensors();
     let averages = average.tensors();
-    let mut averaged = Vec::new();
+    let (mut averaged, mut copied) = (Vec::new(), Vec::new());
     for (name, old) in &averages {
         match (trained.get(name), current.get(name)) {
             (Some(new), _) => averaged.push((old, new.as_tensor())),
-            (None, Some(new)) => copy(old, new)?,
+            (None, Some(new)) => copied.push((old, new)),
             (None, None) => {
                 return Err(Error::invalid(
                     "running average",
@@ -32,12 +32,8 @@ pub fn update(average: &ParamStore, params: &ParamStore, factor: f64) -> Result<
             }
         }
     }
+    lerp_all(&copied, 1.0)?;
     lerp_all(&averaged, 1.0 - factor)
-}
-
-/// Writes the numbers of `from` into the storage of `to`.
-fn copy(to: &Tensor, from: &Tensor) -> Result<()> {
-    Ok(to.flatten_all()?.slice_set(&from.flatten_all()?.contiguous()?, 0, 0)?)
 }
 
 #[cfg(test)]
@@ -46,7 +42,7 @@ mod tests {
     use crate::nn::init::Init;
     use crate::nn::params::Training;
     use crate::rng::Seed;
-    use candle_core::{DType, Device};
+    use candle_core::{DType, Device, Tensor};
 
     #[test]
     fn parameters_are_averaged_and_buffers_copied() {

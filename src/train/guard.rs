@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::gan::Player;
 use crate::data::batch::Batch;
 use crate::nn::params::ParamStore;
+use crate::ops::finite::all_finite;
 use crate::ops::reduce::first_not_finite;
 use crate::{Error, Result};
 
@@ -28,6 +29,9 @@ pub fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {
 fn first_bad(tensors: &[&Tensor]) -> Result<Option<usize>> {
     if tensors.iter().all(|tensor| tensor.device().is_cpu()) {
         return first_not_finite(tensors);
+    }
+    if all_finite(tensors)? {
+        return Ok(None);
     }
     for (i, tensor) in tensors.iter().enumerate() {
         // Times 0, NaN and infinities become NaN and everything else 0: one number to look at, on any device.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_kernel;
+mod cuda;
 mod direct;
 mod errors;
 mod front;
@@ -34,6 +35,8 @@ cargo xtask <command>
   test                 format, clippy, unit, integration and doc tests, docs, notebooks with the short budget
   prove <name> [...]   run a seeded experiment and print its numbers beside the wanted ones
   bench [part...]      measure beside PyTorch and rewrite benches/results.md (ops, steps, memory, data, scaling)
+  check-cuda [--bless] compile the GPU kernels, run them in emulation beside the CPU, count launches; needs no GPU
+  gpu-suite [folder]   pack checks and measurements for a machine with a GPU and PyTorch
   bench-kernel         measure the notebook kernel, print the table of environment.md
   setup                the first part of tour: everything but executing the notebook";
 
@@ -66,6 +69,8 @@ fn command(args: &[String]) -> Result<()> {
         Some("test") => test::test(&layout),
         Some("prove") => prove::prove(&layout, rest),
         Some("bench") => bench::bench(&layout, rest),
+        Some("check-cuda") => cuda::check(&layout, rest),
+        Some("gpu-suite") => cuda::suite(&layout, rest),
         Some("bench-kernel") => bench_kernel::bench(&layout, rest),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

@@ -52,6 +52,14 @@ pub fn capture(command: &mut Command, what: &str) -> Result<String> {
     }
 }
 
+/// Runs a program and returns what it wrote to stdout and stderr, for programs that report on either.
+pub fn capture_both(command: &mut Command, what: &str) -> Result<String> {
+    let output =
+        command.output().map_err(|error| format!("{what}: cannot run {:?}: {error}", command.get_program()))?;
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    if output.status.success() { Ok(text) } else { Err(format!("{what} failed ({}): {}", output.status, text.trim())) }
+}
+
 /// Creates a folder and those above it.
 pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| format!("{}: cannot create the folder: {error}", path.display()))

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that has to pass, summed up in one last line.
 
 use crate::Result;
+use crate::cuda;
 use crate::layout::Layout;
 use crate::notebooks;
 use crate::stage::{Stages, create_folder};
@@ -64,6 +65,7 @@ pub fn test(layout: &Layout) -> Result<()> {
         let mut cargo = layout.shared_cargo();
         check(cargo.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    stage("CUDA without a GPU", &|| check_cuda(layout));
     stage("notebooks", &|| run_notebooks(layout));
     println!("{total}");
     std::process::exit(i32::from(total.failed > 0))
@@ -132,6 +134,15 @@ impl Report {
         }
         line.starts_with("test result: ") || line == "failures:"
     }
+}
+
+/// `cargo xtask check-cuda`, which counts as one check, and as a skipped one where it cannot work.
+fn check_cuda(layout: &Layout) -> Result<Count> {
+    if !cuda::WORKS_HERE {
+        println!("skipped: CUDA is built on x86-64 Linux only");
+        return Ok(Count { skipped: 1, ..Count::default() });
+    }
+    cuda::check(layout, &[]).map(|()| Count::one(true))
 }
 
 /// Every notebook with the short budget.

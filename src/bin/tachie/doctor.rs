@@ -40,7 +40,7 @@ pub fn run(_: Args) -> Result<()> {
     let device = tachie::device()?;
     let mut findings = vec![
         Finding::good("tachie", env!("CARGO_PKG_VERSION")),
-        Finding::good("device", tachie::device::describe(&device)),
+        processor(&device),
         instructions(),
         memory(),
         disk(Path::new(".")),
@@ -73,6 +73,15 @@ fn instructions() -> Finding {
     match level::check() {
         Ok(_) => Finding::good(what, format!("{used} of {}", levels.join(", "))),
         Err(error) => Finding::bad(what, used.name(), error.to_string()),
+    }
+}
+
+/// What computes; where that is not a GPU though the program could use one, why.
+fn processor(device: &tachie::device::Device) -> Finding {
+    let (what, found) = ("device", tachie::device::describe(device));
+    match tachie::device::why_no_gpu() {
+        Some(reason) if cfg!(feature = "cuda") => Finding::bad(what, found, format!("No GPU can be used: {reason}.")),
+        _ => Finding::good(what, found),
     }
 }
 

@@ -17,6 +17,8 @@ use self::op::{Role, convolve};
 
 mod correlation;
 mod direct;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod layout;
 mod narrow;
 mod op;

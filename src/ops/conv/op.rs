@@ -10,6 +10,8 @@ use super::layout::{ChannelsLast, Planes};
 use super::{direct, narrow, pointwise, winograd};
 use crate::autograd::{Saved, Saves};
 use crate::ops::channel;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda::{OnGpu, Operand};
 use crate::ops::kernel::{Real, Shared, filled};
 use crate::ops::op::{Kernel, Numbers, Op, apply};
 
@@ -24,9 +26,9 @@ pub(super) enum Role {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Conv {
-    role: Role,
-    spec: ConvSpec,
+pub(super) struct Conv {
+    pub(super) role: Role,
+    pub(super) spec: ConvSpec,
 }
 
 pub(super) fn convolve(
@@ -253,6 +255,11 @@ impl Kernel<2, 1> for Conv {
     fn cpu<T: Real>(&self, [a, b]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         Ok([self.run(a, b, None)?])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a, b]: [Operand; 2]) -> OnGpu<1> {
+        self.on_gpu(a, b, None)
+    }
 }
 
 impl Op<2> for Conv {
@@ -275,6 +282,11 @@ impl Kernel<3, 1> for WithBias {
 
     fn cpu<T: Real>(&self, [a, b, (bias, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
         Ok([self.0.run(a, b, Some(bias))?])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a, b, bias]: [Operand; 3]) -> OnGpu<1> {
+        self.0.on_gpu(a, b, Some(bias))
     }
 }
 

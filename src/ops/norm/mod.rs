@@ -8,6 +8,8 @@
 use std::sync::{Arc, OnceLock};
 
 use self::kernels::{Moments, Over, Sums};
+#[cfg(feature = "cuda")]
+use super::cuda::{self, OnGpu, Operand};
 use super::kernel::Real;
 use super::op::{Kernel, Numbers, Op, apply, compute};
 use super::{channel, reduce};
@@ -43,14 +45,9 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> R
     }
     let norm = Norm::new(Over::Batch, epsilon);
     let y = normalize(x, weight, bias, norm.clone())?;
-    let moments = norm.moments.get().map_or(&[][..], Vec::as_slice);
-    let tensor = |of: &dyn Fn(&Moments) -> f64| -> Result<Tensor> {
-        let values: Vec<f64> = moments.iter().map(of).collect();
-        Ok(Tensor::from_vec(values, weight.dims(), x.device())?.to_dtype(x.dtype())?)
-    };
     let bessel = count as f64 / (count - 1) as f64;
-    let mean = tensor(&|moments| moments.mean)?;
-    Ok((y, BatchStatistics { mean, unbiased_variance: tensor(&|moments| moments.variance * bessel)? }))
+    let [mean, unbiased_variance] = compute(&Seen { norm, bessel }, [x])?;
+    Ok((y, BatchStatistics { mean, unbiased_variance }))
 }
 
 /// Instance normalisation: every plane of x `[N, C, H, W]` by itself, then γ and β `[C]` if given → shape of x.
@@ -145,11 +142,38 @@ struct Norm {
     per_sample: bool,
     /// Filled by whichever operation on the same x comes first.
     moments: Arc<OnceLock<Vec<Moments>>>,
+    /// The same on a GPU.
+    #[cfg(feature = "cuda")]
+    on_gpu: Arc<OnceLock<cuda::norm::Statistics>>,
+}
+
+#[cfg(feature = "cuda")]
+impl Norm {
+    fn over(&self) -> cuda::norm::Over {
+        cuda::norm::Over { per_plane: self.over == Over::Plane, per_sample: self.per_sample, epsilon: self.epsilon }
+    }
+
+    fn statistics(&self, x: Operand) -> candle_core::Result<&cuda::norm::Statistics> {
+        match self.on_gpu.get() {
+            Some(known) => Ok(known),
+            None => {
+                let found = cuda::norm::statistics(self.over(), x)?;
+                Ok(self.on_gpu.get_or_init(|| found))
+            }
+        }
+    }
 }
 
 impl Norm {
     fn new(over: Over, epsilon: f64) -> Norm {
-        Norm { over, epsilon, per_sample: false, moments: Arc::default() }
+        Norm {
+            over,
+            epsilon,
+            per_sample: false,
+            moments: Arc::default(),
+            #[cfg(feature = "cuda")]
+            on_gpu: Arc::default(),
+        }
     }
 
     fn per_sample(self) -> Norm {
@@ -196,6 +220,31 @@ impl Norm {
     }
 }
 
+/// x → what a batch norm of it saw: means, and variances times `bessel`.
+struct Seen {
+    norm: Norm,
+    bessel: f64,
+}
+
+impl Kernel<1, 2> for Seen {
+    fn name(&self) -> &'static str {
+        "batch_statistics"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 2> {
+        let moments = self.norm.moments(x, shape);
+        let channels = Shape::from(moments.len());
+        let means = moments.iter().map(|moments| T::of(moments.mean)).collect();
+        let variances = moments.iter().map(|moments| T::of(moments.variance * self.bessel)).collect();
+        Ok([(means, channels.clone()), (variances, channels)])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<2> {
+        cuda::norm::batch_statistics(self.norm.statistics(x)?, self.bessel, x)
+    }
+}
+
 fn normalize(x: &Tensor, weight: &Tensor, bias: &Tensor, norm: Norm) -> candle_core::Result<Tensor> {
     apply(Normalize(norm), [x, weight, bias])
 }
@@ -214,6 +263,11 @@ impl Kernel<3, 1> for Normalize {
         let (y, found) = over.normalize(x, shape, known, *epsilon, (weight, bias));
         moments.get_or_init(|| found);
         Ok([(y, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 3]) -> OnGpu<1> {
+        cuda::norm::normalize(self.0.over(), self.0.statistics(operands[0])?, operands)
     }
 }
 
@@ -248,6 +302,11 @@ impl Kernel<3, 3> for Gradients {
         let of = |pick: fn(&Sums) -> f64| (Over::per_weight(&sums, weights.elem_count(), pick), weights.clone());
         Ok([(for_x, shape.clone()), of(|sums| sums.along), of(|sums| sums.total)])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 3]) -> OnGpu<3> {
+        cuda::norm::gradients(self.0.over(), self.0.statistics(operands[0])?, operands)
+    }
 }
 
 fn derivative(x: &Tensor, t: &Tensor, weight: &Tensor, norm: Norm) -> candle_core::Result<Tensor> {
@@ -265,6 +324,11 @@ impl Kernel<3, 1> for Derivative {
     fn cpu<T: Real>(&self, [(x, shape), (t, _), (weight, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
         let Norm { over, epsilon, .. } = self.0;
         Ok([(over.derivative((x, t), shape, self.0.moments(x, shape), epsilon, weight).0, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 3]) -> OnGpu<1> {
+        cuda::norm::derivative(self.0.over(), self.0.statistics(operands[0])?, operands)
     }
 }
 
@@ -313,6 +377,11 @@ impl Kernel<2, 1> for Correlation {
         let sums = over.sums((x, t), shape, self.0.moments(x, shape), epsilon);
         let weights = self.0.weights(shape);
         Ok([(Over::per_weight(&sums, weights.elem_count(), |sums| sums.along), weights)])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, operands: [Operand; 2]) -> OnGpu<1> {
+        cuda::norm::correlation(self.0.over(), self.0.statistics(operands[0])?, operands)
     }
 }
 

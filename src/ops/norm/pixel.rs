@@ -11,6 +11,8 @@ use rayon::prelude::*;
 
 use crate::autograd::{Saved, Saves};
 use crate::ops::arithmetic::same_shape;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda::{OnGpu, Operand, norm};
 use crate::ops::kernel::{CHUNK, Real, Shared, filled, widest};
 use crate::ops::op::{Kernel, Numbers, Op, apply};
 use crate::{Error, Result};
@@ -102,6 +104,11 @@ impl Kernel<1, 1> for PixelNorm {
         let rate = |squares: T, _| [T::ONE / (squares / count + epsilon).sqrt(), T::ZERO];
         Ok([(map((x, x), shape, rate, |x, _, [rate, _]| x * rate), shape.clone())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        norm::pixel_norm(self.epsilon, x, None)
+    }
 }
 
 impl Op<1> for PixelNorm {
@@ -132,6 +139,11 @@ impl Kernel<2, 1> for Derivative {
         };
         let f = |x: T, t: T, [rate, along]: [T; 2]| rate * (t - x * along);
         Ok([(map((x, t), shape, coefficients, f), shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t]: [Operand; 2]) -> OnGpu<1> {
+        norm::pixel_norm(self.epsilon, x, Some(t))
     }
 }
 

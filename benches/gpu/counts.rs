@@ -1,0 +1,108 @@
+//! What operations and training steps ask of the driver, counted by the stand-in that `cargo xtask check-cuda` makes.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_char};
+
+use tachie::autograd::backward;
+use tachie::candle_core::{Device, Var};
+use tachie::rng::Seed;
+use tachie::{Error, Result};
+
+use super::{cases, steps};
+
+const HEAD: &str = "\
+# What operations (forward and backward) and training steps (all players, Adam, running average; over all steps until
+# everything has happened once) ask of the driver once they are warm: cargo xtask check-cuda compares, --bless rewrites.
+# launches: kernels and library calls. prepared: descriptors, choices of algorithms and events, which are to be 0.";
+
+/// The counters of the stand-in.
+struct Counter {
+    take: unsafe extern "C" fn(*mut c_char, usize) -> usize,
+}
+
+impl Counter {
+    fn find() -> Result<Counter> {
+        // SAFETY: the name is a C string; the loader knows every library that the shims have opened.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"stand_in_take".as_ptr()) };
+        if found.is_null() {
+            let hint = "This is for `cargo xtask check-cuda`.";
+            return Err(Error::invalid("driver", "a real one", "the stand-in, which counts", hint));
+        }
+        // SAFETY: the stand-in declares this function so (xtask/cuda/driver.cpp).
+        Ok(Counter {
+            take: unsafe {
+                std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn(*mut c_char, usize) -> usize>(found)
+            },
+        })
+    }
+
+    /// What was counted since the last call, as lines `name count`.
+    fn take(&self) -> String {
+        let mut text = vec![0u8; 1 << 20];
+        // SAFETY: the text has that much room, and the stand-in ends it with a 0.
+        unsafe { (self.take)(text.as_mut_ptr().cast(), text.len()) };
+        CStr::from_bytes_until_nul(&text).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// Sums the stand-in's lines `name count` up to one row of the table.
+fn row(text: &str) -> String {
+    let columns =
+        ["launches", "allocations", "memsets", "on_device", "to_device", "to_host", "synchronizations", "prepared"];
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, count) in text.lines().filter_map(|line| line.rsplit_once(' ')) {
+        let column = match name {
+            "allocate" => "allocations",
+            "memset" => "memsets",
+            "on device" => "on_device",
+            "to device" => "to_device",
+            "to host" => "to_host",
+            "synchronize" => "synchronizations",
+            "event" | "cudnn descriptor" | "cudnn choose" | "cudnn search" => "prepared",
+            "peak" | "pool kept" => continue,
+            _ => "launches",
+        };
+        *sums.entry(column).or_default() += count.parse::<u64>().unwrap_or(0);
+    }
+    let cells = columns.map(|column| format!("{column} = {}", sums.get(column).copied().unwrap_or(0)));
+    format!("{{ {} }}", cells.join(", "))
+}
+
+/// Prints the table; with `only`, every kernel and library call of what has this text in its name.
+pub fn run(gpu: &Device, only: Option<&str>) -> Result<()> {
+    let counter = Counter::find()?;
+    let wanted = |name: &str| only.is_none_or(|text| name.contains(text));
+    let shown = |text: &str| if only.is_some() { text.to_string() } else { row(text) };
+    println!("{HEAD}\n\n[operations]");
+    for case in cases::all().iter().filter(|case| wanted(&case.name)) {
+        let operand = |shape: &Vec<usize>| -> Result<Var> {
+            let tensor = Seed(1).stream("operand").normal_tensor(shape, &Device::Cpu)?;
+            Ok(Var::from_tensor(&tensor.to_dtype(tachie::candle_core::DType::F32)?.to_device(gpu)?)?)
+        };
+        let variables = case.shapes.iter().map(operand).collect::<Result<Vec<_>>>()?;
+        let tensors: Vec<_> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+        let mut last = String::new();
+        for _ in 0..2 {
+            counter.take();
+            backward(&(case.run)(&tensors)?)?;
+            last = counter.take();
+        }
+        println!("{:?} = {}", case.name, shown(&last));
+    }
+    println!("\n[steps]");
+    for model in steps::few(false).iter().filter(|model| wanted(&model.name)) {
+        let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
+        let (mut trainer, batch) = steps::trainer(model, gpu, folder.path())?;
+        let mut cycle = || -> Result<()> {
+            for _ in 0..model.cycle() {
+                trainer.step_on(&batch)?;
+            }
+            Ok(())
+        };
+        cycle()?;
+        counter.take();
+        cycle()?;
+        println!("{:?} = {}", format!("{}, {} steps", model.name, model.cycle()), shown(&counter.take()));
+    }
+    Ok(())
+}

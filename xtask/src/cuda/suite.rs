@@ -1,0 +1,51 @@
+//! `cargo xtask gpu-suite`: what a machine with a GPU and PyTorch, but without Rust, runs by one shell script.
+
+use super::{SUITE, build, prepare};
+use crate::Result;
+use crate::layout::Layout;
+use crate::stage::{Stages, create_folder, run};
+use std::path::Path;
+use std::process::Command;
+
+/// Files beside the program, by where they lie in the clone.
+const FILES: [&str; 5] = [
+    "benches/gpu/run.sh",
+    "benches/pytorch/gpu.py",
+    "benches/pytorch/steps.py",
+    "benches/pytorch/networks.py",
+    "benches/pytorch/memory.py",
+];
+
+/// Builds and packs into `target/gpu-suite`, or the folder that is given.
+pub fn suite(layout: &Layout, args: &[String]) -> Result<()> {
+    let folder = match args {
+        [] => layout.target().join("gpu-suite"),
+        [folder] => std::path::PathBuf::from(folder),
+        other => return Err(format!("gpu-suite: found {other:?}, expected a folder at most")),
+    };
+    let mut stages = Stages::new(4);
+    let toolkit = prepare(layout, &mut stages)?;
+    let mut program = std::path::PathBuf::new();
+    stages.run("Building tachie with the features cuda and cudnn", || {
+        program = build(layout, &toolkit)?;
+        Ok("built".into())
+    })?;
+    stages.run("Packing", || {
+        create_folder(&folder)?;
+        let packed = folder.join(SUITE);
+        run(Command::new("strip").arg(&program).arg("-o").arg(&packed), "strip")?;
+        for file in FILES {
+            copy(&layout.root.join(file), &folder)?;
+        }
+        let bytes = std::fs::metadata(&packed).map_err(|error| format!("{}: {error}", packed.display()))?.len();
+        Ok(format!("{} ({:.0} MB)", layout.short(&packed).display(), bytes as f64 / 1e6))
+    })?;
+    println!("Copy {} to the machine with the GPU and run: sh run.sh", layout.short(&folder).display());
+    Ok(())
+}
+
+fn copy(from: &Path, folder: &Path) -> Result<()> {
+    let name = from.file_name().ok_or_else(|| format!("{}: has no name", from.display()))?;
+    std::fs::copy(from, folder.join(name)).map_err(|error| format!("{}: cannot copy: {error}", from.display()))?;
+    Ok(())
+}
