@@ -148,33 +148,39 @@ struct Filter {
 }
 
 impl Filter {
-    /// One plane of `width` columns. `scratch` holds a padded line, then all filtered rows.
+    /// One plane of `width` columns. `scratch` holds a padded line, then what the first of the two directions gives.
     fn plane<T: Real>(&self, x: &[T], width: usize, scratch: &mut [T], out: &mut [MaybeUninit<T>]) {
         let [vertical, horizontal] = &self.axes;
         let (columns, height) = (horizontal.outputs, x.len() / width);
         let (line, rows) = scratch.split_at_mut(horizontal.span());
+        if vertical.outputs < height {
+            // Fewer rows are left to the horizontal filter, which is the slower one.
+            for (o, out) in out.chunks_mut(columns).enumerate() {
+                let row = &mut rows[..width];
+                vertical.mix(o, x, as_uninit(row));
+                horizontal.filter(row, line, out);
+            }
+            return;
+        }
         for (x, row) in x.chunks(width).zip(rows.chunks_mut(columns)) {
-            horizontal.filter(x, line, row);
+            horizontal.filter(x, line, as_uninit(row));
         }
         for (o, out) in out.chunks_mut(columns).enumerate() {
-            let mut reads = vertical.reads(o, height);
-            let row = |i: usize| &rows[i * columns..(i + 1) * columns];
-            // Two taps at once: the sums go through memory half as often.
-            match (reads.next(), reads.next()) {
-                (Some(a), Some(b)) => write(out, row(a.0), row(b.0), [a.1, b.1]),
-                (Some(a), None) => write(out, row(a.0), row(a.0), [a.1, 0.0]),
-                (None, _) => out.fill(MaybeUninit::new(T::ZERO)),
-            }
-            for (i, tap) in reads {
-                let tap = T::of(tap);
-                for (out, &x) in out.iter_mut().zip(row(i)) {
-                    // SAFETY: one of the cases above has written the whole row.
-                    let before = unsafe { out.assume_init() };
-                    out.write(before + x * tap);
-                }
-            }
+            vertical.mix(o, &rows[..height * columns], out);
         }
     }
+
+    /// Numbers of scratch for planes of this size.
+    fn scratch(&self, height: usize, width: usize) -> usize {
+        let [vertical, horizontal] = &self.axes;
+        horizontal.span() + if vertical.outputs < height { width } else { height * horizontal.outputs }
+    }
+}
+
+/// Numbers as memory to be written.
+fn as_uninit<T: Real>(numbers: &mut [T]) -> &mut [MaybeUninit<T>] {
+    // SAFETY: the layout is the same, and only numbers are written through it.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
 fn write<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: &[T], taps: [f64; 2]) {
@@ -185,9 +191,28 @@ fn write<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: &[T], taps: [f64; 2]) 
 }
 
 impl Axis {
+    /// Row o of the filtered rows `x`, which are as long as `out`.
+    #[inline(always)]
+    fn mix<T: Real>(&self, o: usize, x: &[T], out: &mut [MaybeUninit<T>]) {
+        let width = out.len();
+        let mut reads = self.reads(o, x.len() / width);
+        let row = |i: usize| &x[i * width..(i + 1) * width];
+        // Two taps at once: the sums go through memory half as often.
+        match (reads.next(), reads.next()) {
+            (Some(a), Some(b)) => write(out, row(a.0), row(b.0), [a.1, b.1]),
+            (one, _) => {
+                out.fill(MaybeUninit::new(T::ZERO));
+                one.iter().for_each(|&(i, tap)| add(out, row(i).iter(), T::of(tap)));
+            }
+        }
+        for (i, tap) in reads {
+            add(out, row(i).iter(), T::of(tap));
+        }
+    }
+
     /// Filters one line.
     #[inline(always)]
-    fn filter<T: Real>(&self, x: &[T], line: &mut [T], out: &mut [T]) {
+    fn filter<T: Real>(&self, x: &[T], line: &mut [T], out: &mut [MaybeUninit<T>]) {
         line.fill(T::ZERO);
         for (i, &x) in x.iter().enumerate() {
             if let Ok(place) = usize::try_from(self.place(i))
@@ -196,7 +221,7 @@ impl Axis {
                 *number = x;
             }
         }
-        out.fill(T::ZERO);
+        out.fill(MaybeUninit::new(T::ZERO));
         for (t, &tap) in self.taps.iter().rev().enumerate() {
             let tap = T::of(tap);
             match self.down {
@@ -208,10 +233,13 @@ impl Axis {
     }
 }
 
+/// Adds to numbers that have been written.
 #[inline(always)]
-fn add<'a, T: Real>(out: &mut [T], x: impl Iterator<Item = &'a T>, tap: T) {
+fn add<'a, T: Real>(out: &mut [MaybeUninit<T>], x: impl Iterator<Item = &'a T>, tap: T) {
     for (out, &x) in out.iter_mut().zip(x) {
-        *out += x * tap;
+        // SAFETY: callers have written the row.
+        let before = unsafe { out.assume_init() };
+        out.write(before + x * tap);
     }
 }
 
@@ -223,7 +251,7 @@ impl Kernel<1, 1> for Filter {
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, c, h, w) = shape.dims4()?;
         let [rows, columns] = [self.axes[0].outputs, self.axes[1].outputs];
-        let scratch = self.axes[1].span() + h * columns;
+        let scratch = self.scratch(h, w);
         // SAFETY: every plane of `out` is written by its own task, every row of it by its first taps or by zeros.
         let out = unsafe {
             filled(n * c * rows * columns, |out| {
