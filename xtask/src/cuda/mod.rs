@@ -46,11 +46,15 @@ pub fn check(layout: &Layout, args: &[String]) -> Result<()> {
     let mut stand_in = PathBuf::new();
     stages.run("Running every operation and a training step in emulation, beside the CPU", || {
         stand_in = libraries::stand_ins(layout, &toolkit, &ptx)?;
-        let mut suite = on_stand_in(&program, &stand_in);
-        run(
-            suite.env("CUDA_STAND_IN", "compute").args(["parity", "--small"]),
-            "the parity of CPU and GPU in emulation",
-        )?;
+        let parity = |args: &[&str]| {
+            let mut suite = on_stand_in(&program, &stand_in);
+            suite.env("CUDA_STAND_IN", "compute").arg("parity").args(args);
+            suite
+        };
+        run(&mut parity(&["--small"]), "the parity of CPU and GPU in emulation")?;
+        // Once more without cuDNN: the kernels that follow the definition.
+        let mut without = parity(&["--small", "--only", "conv"]);
+        run(without.env("TACHIE_CUDA_CONV", "definition"), "the parity of convolutions without cuDNN")?;
         Ok("same results".into())
     })?;
     stages.run("Counting launches, allocations and copies", || counts::check(layout, &program, &stand_in, bless))?;
