@@ -14,7 +14,8 @@ folder = pathlib.Path(torch.__file__).parent.parent / "nvidia"
 print(":".join(str(path) for path in sorted(folder.glob("*/lib"))))
 END
 ) || exit 2
-LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+# Rust's standard library lies beside the program.
+LD_LIBRARY_PATH=$PWD:$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH TACHIE_DEVICE=cuda
 
 code=0

@@ -1,9 +1,10 @@
 //! `cargo xtask gpu-suite`: what a machine with a GPU and PyTorch, but without Rust, runs by one shell script.
 
+use super::toolkit::listed;
 use super::{SUITE, build, prepare};
 use crate::Result;
 use crate::layout::Layout;
-use crate::stage::{Stages, create_folder, run};
+use crate::stage::{Stages, capture, create_folder, run};
 use std::path::Path;
 use std::process::Command;
 
@@ -37,11 +38,25 @@ pub fn suite(layout: &Layout, args: &[String]) -> Result<()> {
         for file in FILES {
             copy(&layout.root.join(file), &folder)?;
         }
+        for library in standard_library()? {
+            copy(&library, &folder)?;
+        }
         let bytes = std::fs::metadata(&packed).map_err(|error| format!("{}: {error}", packed.display()))?.len();
         Ok(format!("{} ({:.0} MB)", layout.short(&packed).display(), bytes as f64 / 1e6))
     })?;
     println!("Copy {} to the machine with the GPU and run: sh run.sh", layout.short(&folder).display());
     Ok(())
+}
+
+/// Rust's standard library, which the program is linked with as a shared one; `run.sh` looks for it beside the program.
+fn standard_library() -> Result<Vec<std::path::PathBuf>> {
+    let folder = capture(Command::new("rustc").args(["--print", "target-libdir"]), "rustc")?;
+    let mut libraries = listed(Path::new(&folder), "so")?;
+    libraries.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libstd-")));
+    if libraries.is_empty() {
+        return Err(format!("{folder}: found no libstd-*.so, Rust's standard library as a shared library"));
+    }
+    Ok(libraries)
 }
 
 fn copy(from: &Path, folder: &Path) -> Result<()> {
