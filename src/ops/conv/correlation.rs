@@ -93,6 +93,22 @@ impl Correlation {
         self.taps == [[0, 0]] && self.step == [1, 1] && self.source == self.positions && self.is_dense()
     }
 
+    /// The smallest offset of a tap along both axes.
+    pub(super) fn corner(&self) -> [isize; 2] {
+        [0, 1].map(|axis| self.taps.iter().map(|tap| tap[axis]).min().unwrap_or(0))
+    }
+
+    /// The corner and the size of the rectangle that the taps fill, if they fill one.
+    pub(super) fn grid(&self) -> Option<([isize; 2], [usize; 2])> {
+        let corner = self.corner();
+        let far = [0, 1].map(|axis| self.taps.iter().map(|tap| tap[axis]).max().unwrap_or(0));
+        let size = [0, 1].map(|axis| (far[axis] - corner[axis] + 1) as usize);
+        let place = |i: usize| [corner[0] + (i / size[1]) as isize, corner[1] + (i % size[1]) as isize];
+        let count = self.taps.len();
+        let full = size[0] * size[1] == count && (0..count).all(|i| self.taps.contains(&place(i)));
+        full.then_some((corner, size))
+    }
+
     /// The zeros that windows reach into around the source, if positions are filled up to multiples of `tile`.
     pub(super) fn border(&self, tile: usize) -> Border {
         let mut border = [0; 4];

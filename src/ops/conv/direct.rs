@@ -4,14 +4,12 @@ use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
 use super::layout::{ChannelsLast, Planes};
-use super::product::{Product, VECTORS, panels};
+use super::product::{Product, TERMS, VECTORS, panels};
 use crate::ops::aligned::Aligned;
 use crate::ops::kernel::{CHUNK, Real, Shared, filled};
 use crate::ops::level::run;
 use crate::ops::vector::width;
 
-/// Terms of one pass over the sums: so many rows of a panel stay in the first-level cache.
-const TERMS: usize = 128;
 /// Bytes of pixels that are used again and again: half of a second-level cache.
 const PIXELS: usize = 512 * 1024;
 /// Pixels of a task, unless there are fewer: they share the weights that a task reads.
@@ -160,14 +158,11 @@ pub(super) fn weight_gradient<T: Real>(
             (0..tasks * correlation.groups).into_par_iter().for_each(|task| {
                 let (group, first) = (task / tasks, task % tasks * per_task);
                 let rows = &rows[first..(first + per_task).min(rows.len())];
-                let places: Vec<usize> = rows
-                    .iter()
-                    .map(|&(tap, channel)| {
-                        let [y, x] =
-                            [0, 1].map(|axis| (source.corner[axis] as isize + correlation.taps[tap][axis]) as usize);
-                        ((group * channels + channel) * source.size[0] + y) * source.size[1] + x
-                    })
-                    .collect();
+                let plane = source.size[0] * source.size[1];
+                let place = |&(tap, channel): &(usize, usize)| {
+                    (group * channels + channel) * plane + source.tap(correlation.taps[tap])
+                };
+                let places: Vec<usize> = rows.iter().map(place).collect();
                 let mut runs = Vec::new();
                 T::with_scratch(rows.len() * step, |sums| {
                     for start in (0..lines).step_by(at_once) {

@@ -108,6 +108,12 @@ impl<T: Real> Planes<T> {
         };
         Planes { numbers, size, corner: [top, left] }
     }
+
+    /// The way from a window's corner to the number at `offset` from the position that the window stands for.
+    pub(super) fn tap(&self, offset: [isize; 2]) -> usize {
+        let place = |axis: usize| (self.corner[axis] as isize + offset[axis]) as usize;
+        place(0) * self.size[1] + place(1)
+    }
 }
 
 /// to[j·to_step + i] = from[i·from_step + j] for i < rows, j < columns.

@@ -15,19 +15,7 @@ const MOST_CHANNELS: usize = 4;
 
 /// Whether a correlation can be computed this way, and gains by it.
 pub(super) fn fits(correlation: &Correlation) -> bool {
-    correlation.target_channels <= MOST_CHANNELS && correlation.step == [1, 1] && grid(correlation).is_some()
-}
-
-/// The smallest offset and the size of the rectangle that the taps fill.
-fn grid(correlation: &Correlation) -> Option<([isize; 2], [usize; 2])> {
-    let corner = [0, 1].map(|axis| correlation.taps.iter().map(|tap| tap[axis]).min().unwrap_or(0));
-    let far = [0, 1].map(|axis| correlation.taps.iter().map(|tap| tap[axis]).max().unwrap_or(0));
-    let size = [0, 1].map(|axis| (far[axis] - corner[axis] + 1) as usize);
-    let full = size[0] * size[1] == correlation.taps.len()
-        && (0..correlation.taps.len()).all(|i| {
-            correlation.taps.contains(&[corner[0] + (i / size[1]) as isize, corner[1] + (i % size[1]) as isize])
-        });
-    full.then_some((corner, size))
+    correlation.target_channels <= MOST_CHANNELS && correlation.step == [1, 1] && correlation.grid().is_some()
 }
 
 /// Writes every position. `bias` is `[groups · target channels]`.
@@ -41,7 +29,7 @@ pub(super) unsafe fn forward<T: Real>(
     bias: Option<&[T]>,
     out: Shared<T>,
 ) {
-    let Some((corner, [height, taps])) = grid(correlation) else {
+    let Some((corner, [height, taps])) = correlation.grid() else {
         return;
     };
     let (inputs, outputs) = (correlation.source_channels, correlation.target_channels);
@@ -53,7 +41,7 @@ pub(super) unsafe fn forward<T: Real>(
     let depth = inputs * height * taps;
     let channels: Vec<usize> = (0..outputs).map(|channel| channel * depth).collect();
     let plane = source.size[0] * source.size[1];
-    let window = |axis: usize| (source.corner[axis] as isize + corner[axis]) as usize;
+    let window = source.tap(corner);
     // A row of the kernel is a run: of the weights, and of the source.
     let line = |i: usize| [i * taps, i / height * plane + i % height * source.size[1]];
     let runs: Vec<[usize; 2]> = (0..inputs * height).map(line).collect();
@@ -66,7 +54,7 @@ pub(super) unsafe fn forward<T: Real>(
                 let bias = &bias[group * outputs..][..outputs];
                 sums.chunks_exact_mut(step).zip(bias).for_each(|(sums, &bias)| sums.fill(bias));
             }
-            let start = (index * inputs * source.size[0] + y + window(0)) * source.size[1] + window(1);
+            let start = index * inputs * plane + y * source.size[1] + window;
             for (first, vectors) in panels(vectors) {
                 run(Product {
                     left: ordered[group * outputs * depth..].as_ptr(),

@@ -3,15 +3,13 @@
 use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
-use super::product::{Product, VECTORS};
+use super::product::{Product, TERMS, VECTORS};
 use crate::ops::kernel::{Real, Shared};
 use crate::ops::level::run;
 use crate::ops::vector::width;
 
 /// Panels of pixels of one task.
 const PANELS: usize = 4;
-/// Terms of one pass over the sums: so many rows of a panel stay in the first-level cache.
-const TERMS: usize = 128;
 
 /// Writes every pixel. `bias` is `[groups · target channels]`.
 ///

@@ -11,6 +11,9 @@ use crate::ops::vector::{lanes, load, store};
 /// Vectors of a panel's row: with 8 rows of them the sums fill three quarters of the registers of AVX-512.
 pub(super) const VECTORS: usize = 3;
 
+/// Terms of one pass over the sums: so many rows of a panel stay in the first-level cache.
+pub(super) const TERMS: usize = 128;
+
 /// out[i, j] (+)= Σ over runs (p, q) and k < terms of left[rows[i] + p + k·left_step] · right[q + k·right_step + j],
 /// for all rows and `vectors` vectors of columns.
 pub(super) struct Product<'a, T> {

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
 use super::layout::ChannelsLast;
-use super::product::{Product, panels};
+use super::product::{Product, TERMS, panels};
 use crate::ops::aligned::Aligned;
 use crate::ops::kernel::{Real, Shared};
 use crate::ops::level::run;
@@ -22,8 +22,6 @@ use crate::ops::vector::{lanes, load, store, width};
 /// Pixels of a tile along an axis, and numbers of its transform.
 pub(super) const TILE: usize = 2;
 const POINTS: usize = 16;
-/// Terms of one pass over the sums: so many rows of a panel stay in the first-level cache.
-const TERMS: usize = 128;
 /// Bytes of transformed pixels and sums that a task holds: most of a second-level cache.
 const HELD: usize = 768 * 1024;
 /// Tiles of a task, which share the weights that it reads.
@@ -35,17 +33,11 @@ const LEAST_TILES_IN_ALL: usize = 128;
 
 /// Whether a correlation can be computed this way, and gains by it.
 pub(super) fn fits(correlation: &Correlation) -> bool {
-    let corner = corner(correlation);
     correlation.step == [1, 1]
-        && correlation.taps.len() == 9
-        && (0..9).all(|i| correlation.taps.contains(&[corner[0] + i / 3, corner[1] + i % 3]))
+        && correlation.grid().is_some_and(|(_, size)| size == [3, 3])
         && correlation.source_channels >= LEAST_CHANNELS
         && correlation.target_channels >= LEAST_CHANNELS
         && correlation.images * tiles(correlation).iter().product::<usize>() >= LEAST_TILES_IN_ALL
-}
-
-fn corner(correlation: &Correlation) -> [isize; 2] {
-    [0, 1].map(|axis| correlation.taps.iter().map(|tap| tap[axis]).min().unwrap_or(0))
 }
 
 /// Tiles of an image along both axes.
@@ -163,7 +155,7 @@ impl<T: Real> WithSimd for Inward<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let corner = self.source.tap(corner(self.block.correlation));
+        let corner = self.source.tap(self.block.correlation.corner());
         let (row, pixel) = (self.source.size[1] * self.source.pixel, self.source.pixel);
         let point = self.out.len() / POINTS;
         let before = |d: [T::Vector<S>; 4]| {
@@ -246,7 +238,7 @@ impl<T: Real> WithSimd for Outward<'_, T> {
 /// Transformed weights as `[group, 16, panel, source channel, target channels of the panel]`, filled up with zeros.
 fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize, lanes: usize) -> Aligned<T> {
     let (inputs, outputs) = (correlation.source_channels, correlation.target_channels);
-    let [top, left] = corner(correlation);
+    let [top, left] = correlation.corner();
     let tap = |i: isize| {
         let offset = [top + i / 3, left + i % 3];
         correlation.taps.iter().position(|&tap| tap == offset).map_or(0, |tap| weights.taps[tap])
