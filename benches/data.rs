@@ -10,6 +10,9 @@
 //! `DataLoader` of pictures that were decoded to memory. `--threads` is the number of loading threads and of workers.
 //! The two take turns; printed are medians over rounds, and of the ratios of neighbours: above 1 tachie is faster.
 
+#[allow(dead_code, reason = "rounds are counted here")]
+#[path = "common/options.rs"]
+mod options;
 #[allow(dead_code, reason = "memory is not measured here")]
 #[path = "common/report.rs"]
 mod report;
@@ -20,11 +23,12 @@ mod stats;
 #[path = "common/temporary.rs"]
 mod temporary;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
-use report::{in_pool, write_json};
+use options::Options;
+use report::in_pool;
 use rival::Rival;
 use serde::Serialize;
 use serde_json::json;
@@ -39,29 +43,14 @@ use temporary::folder;
 const BATCH: usize = 64;
 /// Pictures of a data set, and their side in pixels.
 const SETS: [(usize, u32); 2] = [(2_048, 64), (1_024, 128)];
-/// Epochs of a turn, apart from first ones: one takes a few hundredths of a second.
+/// Epochs of a turn, apart from first ones: here one takes a few hundredths of a second, there about one.
 const EPOCHS: usize = 8;
+const THEIR_EPOCHS: usize = 3;
 
 #[derive(Parser)]
 struct Args {
-    /// An interpreter with PyTorch and torchvision.
-    #[arg(long)]
-    python: Option<String>,
-    /// Loading threads, and workers of the other side.
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Turns that the two sides take.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Only rows whose name holds this text.
-    #[arg(long, default_value = "")]
-    only: String,
-    /// Also write the rows as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// What `cargo bench` passes.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    shared: Options,
 }
 
 /// Pictures a second.
@@ -84,16 +73,8 @@ const ROWS: [(&str, &str); 3] = [
 ];
 
 fn main() -> Result<()> {
-    let args = Args::parse();
-    let threads = [args.threads.to_string(), BATCH.to_string()];
-    let mut rival = args.python.as_ref().map(|python| Rival::start(python, "pytorch/data.py", &threads)).transpose()?;
-    let version = rival.as_mut().map(Rival::line).transpose()?;
-    println!(
-        "{} loading threads, {} rounds, {}",
-        args.threads,
-        args.rounds,
-        version.as_deref().unwrap_or("tachie alone")
-    );
+    let Args { shared } = Args::parse();
+    let mut rival = shared.start("pytorch/data.py", shared.threads, &[BATCH.to_string()])?;
     let mut rows = Vec::new();
     for (count, size) in SETS {
         let place = folder()?;
@@ -101,29 +82,29 @@ fn main() -> Result<()> {
         Avatar::faces().size(size).write_folder(count, &faces)?;
         for (title, mode) in ROWS {
             let name = format!("{size} px, {title}");
-            if name.contains(&args.only) {
-                let row = in_pool(args.threads, || measure(&name, mode, &faces, rival.as_mut(), &args))?;
+            if name.contains(&shared.only) {
+                let row = in_pool(shared.threads, || measure(&name, mode, &faces, rival.as_mut(), &shared))?;
                 print(&row);
                 rows.push(row);
             }
         }
     }
-    write_json(args.json.as_deref(), &rows)
+    shared.write(&rows)
 }
 
-fn measure(name: &str, mode: &str, faces: &Path, mut rival: Option<&mut Rival>, args: &Args) -> Result<Row> {
-    let epochs = if mode == "first" { 1 } else { EPOCHS };
-    let request = json!({ "folder": faces, "mode": mode, "epochs": epochs });
-    let mut open = if mode == "first" { None } else { Some(loader(faces, args.threads)?) };
+fn measure(name: &str, mode: &str, faces: &Path, mut rival: Option<&mut Rival>, shared: &Options) -> Result<Row> {
+    let (epochs, theirs) = if mode == "first" { (1, 1) } else { (EPOCHS, THEIR_EPOCHS) };
+    let request = json!({ "folder": faces, "mode": mode, "epochs": theirs });
+    let mut open = if mode == "first" { None } else { Some(loader(faces, shared.threads)?) };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // The first turn warms up: the files are in the system's cache from then on, and workers are there.
-    for round in 0..=args.rounds {
+    for round in 0..=shared.rounds {
         let other =
             rival.as_mut().map(|rival| Rival::number(&rival.ask(&request)?, "pictures a second")).transpose()?;
         let start = Instant::now();
         let pictures = match &mut open {
             Some(loader) => epochs_of(loader, epochs)?,
-            None => epochs_of(&mut loader(faces, args.threads)?, epochs)?,
+            None => epochs_of(&mut loader(faces, shared.threads)?, epochs)?,
         };
         let mine = pictures as f64 / start.elapsed().as_secs_f64();
         if round > 0 {

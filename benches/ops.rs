@@ -15,6 +15,8 @@ mod memory;
 #[allow(dead_code, reason = "the bench scaling has more")]
 #[path = "common/operations.rs"]
 mod operations;
+#[path = "common/options.rs"]
+mod options;
 #[path = "common/passes.rs"]
 mod passes;
 #[path = "common/report.rs"]
@@ -24,46 +26,30 @@ mod rival;
 #[path = "common/stats.rs"]
 mod stats;
 
-use std::path::PathBuf;
-
 use clap::Parser;
 use operations::{Case, GROUPS, cases};
+use options::Options;
 use passes::{Row, Time, both, measure, operands, upstream};
-use report::{Growth, child, in_pool, script, warm_up, write_json};
-use rival::Rival;
+use report::{Growth, child, in_pool, script, warm_up};
 use serde::Serialize;
 use serde_json::json;
 use tachie::{Error, Result};
 
+/// Milliseconds that a turn should last, forward passes and passes forward and backward each.
+const TURN: f64 = 150.0;
 /// Passes after which memory is read: freed memory has been used again.
 const MEMORY_RUNS: usize = 3;
 
 #[derive(Parser)]
 struct Args {
-    /// An interpreter with PyTorch.
-    #[arg(long)]
-    python: Option<String>,
-    /// Threads of either side.
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Turns that the two sides take.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Only operations whose name or group holds this text.
-    #[arg(long, default_value = "")]
-    only: String,
+    #[command(flatten)]
+    shared: Options,
     /// Measure peak memory instead of time.
     #[arg(long)]
     memory: bool,
-    /// Also write the rows as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
     /// The process of tachie's side of a memory measurement.
     #[arg(long, hide = true)]
     child: Option<String>,
-    /// What `cargo bench` passes.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// The ratios of a group, forward and backward together.
@@ -79,40 +65,34 @@ struct Summary {
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
-    if let Some(name) = &args.child {
-        return in_pool(args.threads, || remember(name));
+    let Args { shared, memory, child } = Args::parse();
+    if let Some(name) = &child {
+        return in_pool(shared.threads, || remember(name));
     }
-    let chosen = |case: &Case| case.name.contains(&args.only) || case.group.contains(&args.only);
+    let chosen = |case: &Case| case.name.contains(&shared.only) || case.group.contains(&shared.only);
     let chosen: Vec<Case> = cases()?.into_iter().filter(chosen).collect();
-    if args.memory {
-        // The steps show what the layers of models take together.
-        let apart = chosen.iter().filter(|case| !case.group.starts_with("layers"));
-        let rows = apart.map(|case| memory_row(case, &args)).collect::<Result<Vec<_>>>()?;
-        return write_json(args.json.as_deref(), &rows);
+    if memory {
+        let apart = chosen.iter().filter(|case| case.remembered());
+        let rows = apart.map(|case| memory_row(case, &shared)).collect::<Result<Vec<_>>>()?;
+        return shared.write(&rows);
     }
     let device = tachie::device()?;
-    let threads = [args.threads.to_string()];
-    let mut rival = args.python.as_ref().map(|python| Rival::start(python, "pytorch/ops.py", &threads)).transpose()?;
-    let version = rival.as_mut().map(Rival::line).transpose()?;
-    println!("{} threads, {} rounds, PyTorch {}", args.threads, args.rounds, version.as_deref().unwrap_or("not asked"));
-    println!("{:<40} {:>17} {:>17} {:>13}", "milliseconds, forward / f + b", "tachie", "PyTorch", "ratio");
+    let mut rival = shared.start("pytorch/ops.py", shared.threads, &[])?;
+    println!("{:<48} {:>17} {:>17} {:>13}", "milliseconds, forward / f + b", "tachie", "PyTorch", "ratio");
     let mut rows: Vec<Row> = Vec::new();
     for case in &chosen {
-        let row = in_pool(args.threads, || measure(case, &device, rival.as_mut(), args.rounds))?;
+        let row = in_pool(shared.threads, || measure(case, &device, rival.as_mut(), shared.effort(TURN)))?;
         print(&row);
         rows.push(row);
     }
     let groups = summary(&rows);
     groups.iter().for_each(|group| println!("{}", group.text()));
-    write_json(args.json.as_deref(), &json!({ "rows": rows, "groups": groups }))
+    shared.write(&json!({ "rows": rows, "groups": groups }))
 }
 
 fn print(row: &Row) {
-    let pair = |time: Time, digits: usize| format!("{:.digits$} / {:.digits$}", time.forward, time.both);
-    let theirs = row.pytorch.map_or(String::new(), |time| pair(time, 2));
-    let ratio = row.ratio.map_or(String::new(), |time| pair(time, 2));
-    println!("{:<40} {:>17} {theirs:>17} {ratio:>13}", row.name, pair(row.tachie, 2));
+    let [theirs, ratio] = [row.pytorch, row.ratio].map(|time| time.as_ref().map_or(String::new(), Time::text));
+    println!("{:<48} {:>17} {theirs:>17} {ratio:>13}", row.name, row.tachie.text());
 }
 
 /// The geometric mean and the largest of every group's ratios.
@@ -148,12 +128,12 @@ fn geometric_mean(values: &[f64]) -> f64 {
 }
 
 /// Peak memory of both sides, each in a process of its own.
-fn memory_row(case: &Case, args: &Args) -> Result<Growth> {
-    let threads = args.threads.to_string();
+fn memory_row(case: &Case, shared: &Options) -> Result<Growth> {
+    let threads = shared.threads.to_string();
     let ours = child(None, &["--child", &case.name, "--threads", &threads])?;
     let mut request = case.request();
     request["runs"] = json!(MEMORY_RUNS);
-    let python = args.python.as_deref();
+    let python = shared.python.as_deref();
     let theirs = python.map(|python| child(Some(python), &[&script("pytorch/ops.py"), &threads, &request.to_string()]));
     Growth::of(&case.name, ours, theirs.transpose()?)
 }

@@ -17,6 +17,8 @@
 mod memory;
 #[path = "common/models.rs"]
 mod models;
+#[path = "common/options.rs"]
+mod options;
 #[path = "common/report.rs"]
 mod report;
 #[path = "common/rival.rs"]
@@ -32,69 +34,51 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use models::{Model, models};
-use report::{Growth, child, in_pool, script, warm_up, write_json};
-use rival::Rival;
+use options::Options;
+use report::{Growth, child, in_pool, script, warm_up};
 use serde_json::json;
 use tachie::Result;
 use temporary::folder;
 use training::{Row, measure};
 
+/// Milliseconds that a turn should last.
+const TURN: f64 = 1_500.0;
 /// Steps after which memory is read: everything has been allocated, and freed memory used again.
 const MEMORY_STEPS: u64 = 4;
 
 #[derive(Parser)]
 struct Args {
-    /// An interpreter with PyTorch.
-    #[arg(long)]
-    python: Option<String>,
-    /// Threads of either side.
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Turns that the two sides take.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Only models whose name holds this text.
-    #[arg(long, default_value = "")]
-    only: String,
+    #[command(flatten)]
+    shared: Options,
     /// Also the models of 128 px and more.
     #[arg(long)]
     large: bool,
     /// Measure peak memory instead of time.
     #[arg(long)]
     memory: bool,
-    /// Also write the rows as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
     /// The process of tachie's side of a memory measurement.
     #[arg(long, hide = true)]
     child: Option<PathBuf>,
-    /// What `cargo bench` passes.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
-    if let Some(folder) = &args.child {
-        return in_pool(args.threads, || remember(folder));
+    let Args { shared, large, memory, child } = Args::parse();
+    if let Some(folder) = &child {
+        return in_pool(shared.threads, || remember(folder));
     }
-    let chosen = models().into_iter().filter(|model| model.name.contains(&args.only) && (args.large || !model.large));
-    if args.memory {
-        let rows = chosen.map(|model| memory_row(&model, &args)).collect::<Result<Vec<_>>>()?;
-        return write_json(args.json.as_deref(), &rows);
+    let chosen = models().into_iter().filter(|model| model.name.contains(&shared.only) && (large || !model.large));
+    if memory {
+        let rows = chosen.map(|model| memory_row(&model, &shared)).collect::<Result<Vec<_>>>()?;
+        return shared.write(&rows);
     }
-    let threads = [args.threads.to_string()];
-    let mut rival =
-        args.python.as_ref().map(|python| Rival::start(python, "pytorch/steps.py", &threads)).transpose()?;
-    let version = rival.as_mut().map(Rival::line).transpose()?;
-    println!("{} threads, {} rounds, PyTorch {}", args.threads, args.rounds, version.as_deref().unwrap_or("not asked"));
+    let mut rival = shared.start("pytorch/steps.py", shared.threads, &[])?;
     let mut rows = Vec::new();
     for model in chosen {
-        let row = in_pool(args.threads, || measure(&model, rival.as_mut(), args.rounds, true))?;
+        let row = in_pool(shared.threads, || measure(&model, rival.as_mut(), shared.effort(TURN), true))?;
         print(&row);
         rows.push(row);
     }
-    write_json(args.json.as_deref(), &rows)
+    shared.write(&rows)
 }
 
 fn print(row: &Row) {
@@ -107,16 +91,16 @@ fn print(row: &Row) {
 }
 
 /// Peak memory of both sides, each in a process of its own.
-fn memory_row(model: &Model, args: &Args) -> Result<Growth> {
+fn memory_row(model: &Model, shared: &Options) -> Result<Growth> {
     let folder = folder()?;
-    in_pool(args.threads, || -> Result<()> {
+    in_pool(shared.threads, || -> Result<()> {
         let trainer = model.trainer(&folder.path().join("run"))?;
         model.export(&trainer, &model.batch()?, folder.path())
     })?;
     let steps = MEMORY_STEPS.next_multiple_of(model.cycle());
-    let (path, threads) = (folder.path().display().to_string(), args.threads.to_string());
+    let (path, threads) = (folder.path().display().to_string(), shared.threads.to_string());
     let ours = child(None, &["--child", &path, "--threads", &threads])?;
-    let python = args.python.as_deref();
+    let python = shared.python.as_deref();
     let theirs =
         python.map(|python| child(Some(python), &[&script("pytorch/steps.py"), &threads, &path, &steps.to_string()]));
     Growth::of(&model.name, ours, theirs.transpose()?)

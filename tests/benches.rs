@@ -1,10 +1,15 @@
-//! What the benches stand on: that every model is measured, and that the step they time is that of a training.
+//! What the benches stand on: that every model and every operation is measured, and that the step they time is that of a
+//! training.
 
 #[allow(dead_code, reason = "the benches use the rest")]
 #[path = "../benches/common/models.rs"]
 mod models;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../benches/common/operations.rs"]
+mod operations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use tachie::candle_core::{DType, Device, Tensor};
 use tachie::models::catalogue::catalogue;
@@ -32,6 +37,81 @@ fn every_preset_of_the_catalogue_is_measured() {
             }
         }
     }
+}
+
+/// Operations without a row of their own.
+const WITHIN: [(&str, &str); 8] = [
+    ("leaky_relu_gate", "a tangent: the steps have it, in their penalty"),
+    ("minibatch_deviation_tangent", "the same"),
+    ("instance_norm_tangent", "the same"),
+    ("adaptive_instance_norm_tangent", "the same"),
+    ("pixel_norm_tangent", "the same"),
+    ("lerp", "one of lerp_all"),
+    ("sum_from", "mean_from without its factor"),
+    ("upfirdn2d", "what the three filters call"),
+];
+
+/// The Rust files of a folder and those below, without tests and what runs on a GPU.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        match path.is_dir() {
+            true if name != "cuda" && name != "tests" => sources(&path, found),
+            false if path.extension().is_some_and(|extension| extension == "rs") && name != "tests" => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a name stands in a text by itself.
+fn names(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+}
+
+#[test]
+fn every_public_operation_is_measured() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let measured =
+        ["operations.rs", "convolutions.rs"].map(|name| read(&root.join("benches/common").join(name))).concat();
+    let mut files = Vec::new();
+    sources(&root.join("src/ops"), &mut files);
+    let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
+    for path in files {
+        let text = read(&path);
+        for function in text.split("\npub fn ").skip(1) {
+            let signature = function.split('{').next().unwrap();
+            let name = signature.split(['(', '<']).next().unwrap().to_string();
+            if !signature.contains("Tensor") {
+                continue;
+            }
+            if !names(&measured, &name) && !WITHIN.iter().any(|(within, _)| *within == name) {
+                missing.push(format!("{}: {name}", path.display()));
+            }
+            seen.insert(name);
+        }
+    }
+    assert!(missing.is_empty(), "no row in the bench ops, no reason in this test: {missing:?}");
+    for (name, reason) in WITHIN {
+        assert!(seen.contains(name) && !names(&measured, name), "{name} ({reason}) is gone, or has a row by now");
+    }
+    assert!(seen.len() > 40, "the search found only {seen:?}");
+}
+
+#[test]
+fn every_row_has_a_name_of_its_own_and_another_side() {
+    let script = include_str!("../benches/pytorch/ops.py");
+    let groups: BTreeSet<&str> = operations::GROUPS.iter().map(|group| group.name).collect();
+    let mut seen = BTreeSet::new();
+    for case in operations::cases().unwrap() {
+        assert!(seen.insert(case.name.clone()), "two rows called {}", case.name);
+        assert!(groups.contains(case.group), "{}: no group {}", case.name, case.group);
+        let request = case.request();
+        let op = request["op"].as_str().unwrap();
+        assert!(script.contains(&format!("\"{op}\"")), "{}: ops.py has no {op}", case.name);
+    }
+    assert_eq!(operations::convolutions::published().len(), 9, "the acceptance names nine");
 }
 
 fn numbers(tensors: &BTreeMap<String, Tensor>) -> Vec<(String, Vec<f32>)> {

@@ -1,18 +1,19 @@
 //! The operations that are measured, and what they are wanted to take.
 
+pub mod convolutions;
+
 use serde_json::{Value, json};
-use tachie::Result;
 use tachie::candle_core::{DType, Device, Tensor, Var};
 use tachie::models::make_girls::{Adversaries, MakeGirls};
-use tachie::nn::conv::ConvSpec;
 use tachie::nn::params::{ParamStore, Training};
 use tachie::ops::activation::Activation;
 use tachie::ops::adam::{AdamStep, Update, lerp_all, update};
 use tachie::ops::norm::{adaptive_instance_norm, batch_norm, instance_norm, pixel_norm};
-use tachie::ops::resample::{avg_pool2d, upsample_nearest};
-use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
-use tachie::ops::{activation, channel, conv, epilogue, fir, gated, minibatch, reduce, spectral};
+use tachie::ops::resample::{avg_pool2d, avg_pool2d_with, upsample_nearest};
+use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
+use tachie::ops::{activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, reduce, spectral};
 use tachie::train::gan::{Gan, Player};
+use tachie::{Error, Result};
 
 /// Calls the operation on its operands.
 pub type Run = Box<dyn Fn(&[Var]) -> Result<Tensor> + Send + Sync>;
@@ -25,6 +26,8 @@ pub struct Case {
     /// What the other side needs to know, besides the shapes.
     pub request: Value,
     pub shapes: Vec<Vec<usize>>,
+    /// Of all operands.
+    pub dtype: DType,
     pub run: Run,
 }
 
@@ -38,7 +41,7 @@ pub struct Group {
     pub worst: Option<f64>,
 }
 
-pub const GROUPS: [Group; 9] = [
+pub const GROUPS: [Group; 12] = [
     Group { name: "convolutions", mean: Some(1.0), worst: Some(1.3) },
     Group { name: "norms", mean: None, worst: Some(1.2) },
     Group { name: "activations", mean: None, worst: Some(1.2) },
@@ -46,20 +49,35 @@ pub const GROUPS: [Group; 9] = [
     Group { name: "Adam", mean: None, worst: Some(0.5) },
     Group { name: "running average", mean: None, worst: None },
     Group { name: "reductions", mean: None, worst: None },
+    Group { name: "arithmetic", mean: None, worst: None },
+    Group { name: "data and checks", mean: None, worst: None },
+    Group { name: "other convolutions", mean: None, worst: None },
     Group { name: "layers of make-girls, 64 px", mean: None, worst: None },
     Group { name: "layers of dcgan, 64 px", mean: None, worst: None },
 ];
 
 impl Case {
-    /// Whether it changes its operands: there is nothing to go backwards through.
-    pub fn in_place(&self) -> bool {
-        matches!(self.group, "Adam" | "running average")
+    /// Whether there is nothing to go backwards through.
+    pub fn one_way(&self) -> bool {
+        matches!(self.group, "Adam" | "running average" | "data and checks")
     }
 
-    /// The request with the shapes in it.
+    /// Whether its memory is measured as well: layers of models show theirs together in the steps, and the groups that no
+    /// target names only repeat what the others show.
+    pub fn remembered(&self) -> bool {
+        let left_out = ["arithmetic", "data and checks", "other convolutions"];
+        !self.group.starts_with("layers") && !left_out.contains(&self.group)
+    }
+
+    /// The request with shapes and type in it.
     pub fn request(&self) -> Value {
         let mut request = self.request.clone();
         request["shapes"] = json!(self.shapes);
+        request["dtype"] = json!(match self.dtype {
+            DType::U8 => "uint8",
+            DType::F64 => "float64",
+            _ => "float32",
+        });
         request
     }
 }
@@ -72,13 +90,16 @@ pub fn cases() -> Result<Vec<Case>> {
     let generator = generator()?;
     let optimizer = ["fused", "foreach"].into_iter().flat_map(|theirs| adam(theirs, &generator));
     let optimizer = optimizer.chain([average(&generator)]).collect();
-    let all = [published(), norms(), activations(), resampling(), optimizer, reductions(), layers()];
+    let small =
+        [resampling(), optimizer, reductions(), arithmetic(), outside(&generator)].into_iter().flatten().collect();
+    let all =
+        [convolutions::published(), norms(), activations(), small, convolutions::others(), convolutions::layers()];
     Ok(all.into_iter().flatten().collect())
 }
 
 fn case(group: &'static str, name: &str, op: &str, shapes: &[&[usize]], run: Run) -> Case {
     let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
-    Case { group, name: name.into(), request: json!({ "op": op }), shapes, run }
+    Case { group, name: name.into(), request: json!({ "op": op }), shapes, dtype: DType::F32, run }
 }
 
 const PLANE: &[usize] = &[16, 64, 64, 64];
@@ -88,6 +109,7 @@ fn norms() -> Vec<Case> {
     let batch = |v: &[Var]| Ok(batch_norm(&v[0], &v[1], &v[2], 1e-5)?.0);
     let fixed = |v: &[Var]| channel::affine(&v[0], &v[1], &v[2]);
     let instance = |v: &[Var]| instance_norm(&v[0], None, 1e-5);
+    let weighted = |v: &[Var]| instance_norm(&v[0], Some((v[1].as_tensor(), v[2].as_tensor())), 1e-5);
     let pixel = |v: &[Var]| pixel_norm(&v[0], 1e-8);
     let adaptive = |v: &[Var]| adaptive_instance_norm(&v[0], &v[1], &v[2], 1e-5);
     let deviation = |v: &[Var]| minibatch::minibatch_deviation(&v[0], 4);
@@ -103,6 +125,12 @@ fn norms() -> Vec<Case> {
         case("batch norm 64x16384", "batch_norm", &[&[64, 16_384], wide, wide], Box::new(batch)),
         case("batch norm, evaluation 16x64x64²", "batch_norm_eval", &[PLANE, channels, channels], Box::new(fixed)),
         case("instance norm 16x64x64²", "instance_norm", &[PLANE], Box::new(instance)),
+        case(
+            "instance norm, weights 16x64x64²",
+            "instance_norm_affine",
+            &[PLANE, channels, channels],
+            Box::new(weighted),
+        ),
         case("pixel norm 16x64x64²", "pixel_norm", &[PLANE], Box::new(pixel)),
         case("AdaIN 16x64x64²", "adain", &[PLANE, styles, styles], Box::new(adaptive)),
         case("minibatch deviation 16x512x4²", "minibatch_deviation", &[&[16, 512, 4, 4]], Box::new(deviation)),
@@ -120,6 +148,7 @@ fn activations() -> Vec<Case> {
     let bias = |v: &[Var]| epilogue::bias_activation(&v[0], &v[1], Activation::LeakyRelu(0.2));
     let style = |v: &[Var]| epilogue::layer_epilogue(&v[0], &v[1], &v[2], &v[3], 0.2, std::f64::consts::SQRT_2);
     let gate = |v: &[Var]| gated::gated(&v[0], &v[1], Activation::LeakyRelu(0.2));
+    let halves = |v: &[Var]| gated::gated_halves(&v[0], Activation::LeakyRelu(0.2));
     let residual = |v: &[Var]| activation::add_leaky_relu(&v[0], &v[1], 0.2);
     let (channels, noise): (&[usize], &[usize]) = (&[64], &[16, 1, 64, 64]);
     vec![
@@ -132,6 +161,7 @@ fn activations() -> Vec<Case> {
         case("sum, leaky ReLU", "add_leaky_relu", &[PLANE, PLANE], Box::new(residual)),
         case("noise, bias, leaky ReLU", "layer_epilogue", &[PLANE, noise, channels, channels], Box::new(style)),
         case("leaky ReLU times sigmoid", "gated", &[PLANE, PLANE], Box::new(gate)),
+        case("the same of halves", "gated_halves", &[&[16, 128, 64, 64]], Box::new(halves)),
     ]
 }
 
@@ -144,6 +174,10 @@ fn resampling() -> Vec<Case> {
     vec![
         case("nearest 16x64x32² → 64²", "upsample_nearest", small, |x| upsample_nearest(x, 2)),
         case("average pool 16x64x64² → 32²", "avg_pool2d", PLANE, |x| avg_pool2d(x, 2)),
+        case("average pool 3x3 16x64x64² → 32²", "avg_pool2d_3x3", PLANE, |x| avg_pool2d_with(x, 3, 2, 1)),
+        case("pixel unshuffle 16x64x64² → 32²", "pixel_unshuffle", PLANE, |x| {
+            pixel_unshuffle(x, 2, ShuffleOrder::PyTorch)
+        }),
         case("pixel shuffle 16x256x32² → 64²", "pixel_shuffle", &[16, 256, 32, 32], |x| {
             pixel_shuffle(x, 2, ShuffleOrder::PyTorch)
         }),
@@ -177,7 +211,14 @@ fn adam(theirs: &str, generator: &[Vec<usize>]) -> [Case; 2] {
         };
         let shapes = shapes.into_iter().flat_map(|shape| std::iter::repeat_n(shape, 4)).collect();
         let request = json!({ "op": "adam", "implementation": theirs });
-        Case { group: "Adam", name: format!("Adam, {what}, beside {theirs}"), request, shapes, run: Box::new(run) }
+        Case {
+            group: "Adam",
+            name: format!("Adam, {what}, beside {theirs}"),
+            request,
+            shapes,
+            dtype: DType::F32,
+            run: Box::new(run),
+        }
     };
     [case("10 M numbers", vec![vec![10_000_000]]), case("generator of the paper", generator.to_vec())]
 }
@@ -191,97 +232,63 @@ fn average(generator: &[Vec<usize>]) -> Case {
     };
     let shapes = generator.iter().flat_map(|shape| std::iter::repeat_n(shape.clone(), 2)).collect();
     let name = "running average, generator of the paper".to_string();
-    Case { group: "running average", name, request: json!({ "op": "average" }), shapes, run: Box::new(run) }
+    let request = json!({ "op": "average" });
+    Case { group: "running average", name, request, shapes, dtype: DType::F32, run: Box::new(run) }
 }
 
 fn reductions() -> Vec<Case> {
-    let case = |name: &str, op: &str, run: fn(&Tensor) -> Result<Tensor>| {
-        case("reductions", &format!("{name} 16x64x64²"), op, &[PLANE], Box::new(move |v| run(&v[0])))
+    let case = |name: &str, op: &str, run: fn(&[Var]) -> Result<Tensor>| {
+        let shapes: &[&[usize]] = if op.starts_with("dot") { &[PLANE, PLANE] } else { &[PLANE] };
+        case("reductions", &format!("{name} 16x64x64²"), op, shapes, Box::new(run))
     };
     vec![
-        case("mean", "mean", reduce::mean),
-        case("mean of every plane", "mean_of_planes", |x| reduce::mean_from(x, 2)),
-        case("sum of every channel", "sum_of_channels", channel::sum),
+        case("mean", "mean", |v| reduce::mean(&v[0])),
+        case("mean of every plane", "mean_of_planes", |v| reduce::mean_from(&v[0], 2)),
+        case("sum of every channel", "sum_of_channels", |v| channel::sum(&v[0])),
+        case("dot product of every picture", "dot_of_pictures", |v| reduce::dot_from(&v[0], &v[1], 1)),
+        case("dot product of every channel", "dot_of_channels", |v| channel::dot(&v[0], &v[1])),
     ]
 }
 
-fn convolution(
-    group: &'static str,
-    op: &'static str,
-    name: &str,
-    x: [usize; 4],
-    w: [usize; 4],
-    stride: usize,
-    padding: usize,
-) -> Case {
-    let spec = ConvSpec::padded(padding).stride(stride);
-    let run: Run = match op {
-        "conv2d" => Box::new(move |v| conv::conv2d(&v[0], &v[1], &spec)),
-        _ => Box::new(move |v| conv::conv_transpose2d(&v[0], &v[1], &spec)),
+fn arithmetic() -> Vec<Case> {
+    let case = |name: &str, op: &str, second: &[usize], run: fn(&[Var]) -> Result<Tensor>| {
+        let shapes: &[&[usize]] = if second.is_empty() { &[PLANE] } else { &[PLANE, second] };
+        case("arithmetic", &format!("{name} 16x64x64²"), op, shapes, Box::new(run))
     };
-    let request = json!({ "op": op, "stride": stride, "padding": padding });
-    Case { group, name: name.into(), request, shapes: vec![x.to_vec(), w.to_vec()], run }
-}
-
-/// A 3×3 convolution that keeps size and channels.
-pub fn square(batch: usize, channels: usize, side: usize) -> Case {
-    let name = format!("conv3x3 N{batch} {channels}→{channels} {side}²");
-    let (x, w) = ([batch, channels, side, side], [channels, channels, 3, 3]);
-    convolution("scaling", "conv2d", &name, x, w, 1, 1)
-}
-
-/// The nine convolutions that the acceptance is about.
-fn published() -> Vec<Case> {
-    let conv = |name, x, w, stride, padding| convolution("convolutions", "conv2d", name, x, w, stride, padding);
     vec![
-        conv("conv3x3 N16 64→64 64²", [16, 64, 64, 64], [64, 64, 3, 3], 1, 1),
-        conv("conv3x3 N16 128→128 32²", [16, 128, 32, 32], [128, 128, 3, 3], 1, 1),
-        conv("conv3x3 N8 256→256 32²", [8, 256, 32, 32], [256, 256, 3, 3], 1, 1),
-        conv("conv3x3 N16 512→512 8²", [16, 512, 8, 8], [512, 512, 3, 3], 1, 1),
-        conv("conv4x4 s2 N16 64→128 64²", [16, 64, 64, 64], [128, 64, 4, 4], 2, 1),
-        conv("conv3x3 s2 N16 64→64 64²", [16, 64, 64, 64], [64, 64, 3, 3], 2, 1),
-        conv("conv7x7 N8 3→64 128²", [8, 3, 128, 128], [64, 3, 7, 7], 1, 3),
-        conv("conv1x1 N16 128→128 32²", [16, 128, 32, 32], [128, 128, 1, 1], 1, 0),
-        transposed("convolutions", 256, 128, 16),
+        case("x + y", "add", PLANE, |v| arithmetic::add(&v[0], &v[1])),
+        case("x·y", "mul", PLANE, |v| arithmetic::mul(&v[0], &v[1])),
+        case("x/2 + 1/2", "affine", &[], |v| arithmetic::affine(&v[0], 0.5, 0.5)),
+        case("x times a number per picture", "scale_pictures", &[16], |v| reduce::scale(&v[0], &v[1])),
+        case("x times a number per channel", "scale_channels", &[64], |v| channel::scale(&v[0], &v[1])),
     ]
 }
 
-/// DCGAN's: 4×4, stride 2, which doubles the side.
-fn transposed(group: &'static str, inputs: usize, outputs: usize, side: usize) -> Case {
-    let name = format!("convT4x4 s2 N16 {inputs}→{outputs} {side}²");
-    let (x, w) = ([16, inputs, side, side], [inputs, outputs, 4, 4]);
-    convolution(group, "conv_transpose2d", &name, x, w, 2, 1)
-}
-
-/// The different convolutions of the models of the acceptance, at 64 px and batch 16 (the discriminator sees 32 pictures
-/// where real and made ones go through it together).
-fn layers() -> Vec<Case> {
-    let group = "layers of make-girls, 64 px";
-    let conv = |inputs: usize, outputs: usize, kernel: usize, stride: usize, side: usize| {
-        let strided = if stride == 1 { String::new() } else { format!(" s{stride}") };
-        let name = format!("conv{kernel}x{kernel}{strided} N16 {inputs}→{outputs} {side}²");
-        // Even kernels are strided ones that halve the side.
-        let padding = if kernel.is_multiple_of(2) { 1 } else { kernel / 2 };
-        let (x, w) = ([16, inputs, side, side], [outputs, inputs, kernel, kernel]);
-        convolution(group, "conv2d", &name, x, w, stride, padding)
+/// What is done before and beside networks: bytes to pictures, poses to maps, distances of pictures, the look for NaN.
+fn outside(generator: &[Vec<usize>]) -> Vec<Case> {
+    let case = |name: &str, op: &str, shapes: &[&[usize]], run: Run| case("data and checks", name, op, shapes, run);
+    let bytes = |v: &[Var]| data::pictures(&v[0], None);
+    // Normal numbers become places on a map of 64 pixels, most of them inside.
+    let poses = |v: &[Var]| data::pose_maps(&((v[0].as_tensor() * 16.0)? + 32.0)?, [64, 64], 3.0);
+    let distances = |v: &[Var]| data::squared_distances(&v[0], &v[1]);
+    let look = |v: &[Var]| -> Result<Tensor> {
+        let tensors: Vec<&Tensor> = v.iter().map(|var| var.as_tensor()).collect();
+        match finite::all_finite(&tensors)? {
+            true => Ok(v[0].as_detached_tensor()),
+            false => Err(Error::invalid("normal numbers", "one that is not finite", "finite numbers", "")),
+        }
     };
-    let mut cases = vec![
-        conv(64, 64, 3, 1, 16),
-        conv(64, 256, 3, 1, 16),
-        conv(64, 256, 3, 1, 32),
-        conv(64, 3, 9, 1, 64),
-        conv(3, 32, 4, 2, 64),
-        conv(32, 32, 3, 1, 32),
-        conv(32, 64, 4, 2, 32),
-        conv(64, 128, 4, 2, 16),
-        conv(128, 128, 3, 1, 8),
-        conv(128, 256, 3, 2, 8),
-        conv(256, 256, 3, 1, 4),
-        conv(256, 512, 3, 2, 4),
-        conv(512, 512, 3, 1, 2),
-        conv(512, 1024, 3, 2, 2),
-    ];
-    let dcgan = |inputs, outputs, side| transposed("layers of dcgan, 64 px", inputs, outputs, side);
-    cases.extend([dcgan(1024, 512, 4), dcgan(512, 256, 8), dcgan(128, 3, 32)]);
-    cases
+    let numbers: Vec<&[usize]> = generator.iter().map(Vec::as_slice).collect();
+    let pictures = case("bytes to pictures 64x128²", "pictures", &[&[64, 128, 128, 3]], Box::new(bytes));
+    vec![
+        Case { dtype: DType::U8, ..pictures },
+        case("maps of 20 points 16x64²", "pose_maps", &[&[16, 20, 3]], Box::new(poses)),
+        case(
+            "squared distances 64 to 1000, 2048 numbers",
+            "squared_distances",
+            &[&[64, 2048], &[1000, 2048]],
+            Box::new(distances),
+        ),
+        case("all finite, generator of the paper", "all_finite", &numbers, Box::new(look)),
+    ]
 }

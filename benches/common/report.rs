@@ -1,4 +1,4 @@
-//! What every bench does around its measurements: threads, temporary folders, child processes, files.
+//! What benches do around their measurements: threads, child processes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,14 +20,6 @@ pub fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send)
 /// Path of a file below `benches`.
 pub fn script(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(name).display().to_string()
-}
-
-/// Writes rows as JSON, if a file was asked for.
-pub fn write_json(path: Option<&Path>, rows: &impl Serialize) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(rows)
-        .map_err(|error| Error::invalid("rows", error.to_string(), "numbers that JSON can hold", ""))?;
-    std::fs::write(path, text + "\n").map_err(|source| Error::io("write the rows", path, source))
 }
 
 /// Peak resident memory of a process, bytes.

@@ -14,12 +14,11 @@ use tachie::weights::safetensors;
 use tachie::{Error, Result};
 
 use super::models::{self, Model};
+use super::options::Effort;
 use super::rival::Rival;
 use super::stats::median;
 use super::temporary::folder;
 
-/// Milliseconds that one side's turn should last.
-const LASTING: f64 = 1_500.0;
 /// Largest relative difference of a loss of the first step.
 const LOSSES: f64 = 1e-3;
 /// Largest difference of the moved weights, as a share of how far they moved. Adam's first step is the sign of the
@@ -56,7 +55,7 @@ pub struct Agreement {
 }
 
 /// Both sides, round by round; `compared` has their first steps compared before.
-pub fn measure(model: &Model, mut rival: Option<&mut Rival>, rounds: usize, compared: bool) -> Result<Row> {
+pub fn measure(model: &Model, mut rival: Option<&mut Rival>, effort: Effort, compared: bool) -> Result<Row> {
     let folder = folder()?;
     let batch = model.batch()?;
     let agreement = match rival.as_mut().filter(|_| compared) {
@@ -80,12 +79,13 @@ pub fn measure(model: &Model, mut rival: Option<&mut Rival>, rounds: usize, comp
     // Both warm up, in whole cycles so that penalties stay where rounds expect them.
     let first = ours(model.cycle())?;
     theirs(model.cycle())?;
-    let steps = ((LASTING / first) as u64).div_ceil(model.cycle()).max(1) * model.cycle();
+    let steps = ((effort.turn / first) as u64).div_ceil(model.cycle()).max(1) * model.cycle();
     let (mut mine, mut others) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    effort.spend(|| {
         others.extend(theirs(steps)?);
         mine.push(ours(steps)?);
-    }
+        Ok(())
+    })?;
     let parameters = counts(&trainer);
     let ratios: Vec<f64> = mine.iter().zip(&others).map(|(mine, other)| mine / other).collect();
     let known = |values: &[f64]| (!values.is_empty()).then(|| median(values.to_vec()));

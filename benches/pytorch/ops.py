@@ -1,7 +1,8 @@
 """The other side of benches/ops.rs: times PyTorch's operations.
 
-Argument: threads. Every line of standard input is a case as JSON, {"op", "shapes", "stride", "padding", "runs"}; the
-answer is a line of JSON with the medians of `runs` forward and of `runs` forward and backward passes, in milliseconds.
+Argument: threads. Every line of standard input is a case as JSON, {"op", "shapes", "dtype", "runs"} and what a convolution
+is called with; the answer is a line of JSON with the medians of `runs` forward and of `runs` forward and backward passes, in
+milliseconds.
 With a case as further argument it does that many passes, prints what memory they took, and ends.
 """
 
@@ -40,6 +41,38 @@ def minibatch_deviation(x, group=4):
     return torch.cat([x, deviation.repeat(group, 1, h, w)], 1)
 
 
+def instance_norm_affine(x, weight, bias):
+    return F.instance_norm(x, weight=weight, bias=bias, eps=1e-5)
+
+
+def gated(features, gates):
+    return F.leaky_relu(features, 0.2) * torch.sigmoid(gates)
+
+
+def pictures(values):
+    planes = values.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return planes.mul_(1 / 127.5).sub_(1)
+
+
+def pose_maps(points, side=64, radius=3.0):
+    """1 near a known point inside the map, -1 elsewhere."""
+    x, y, known = (points * 16 + 32).unbind(-1)
+    x, y, pixels = x.floor(), y.floor(), torch.arange(side)
+    known = (known > 0) & (x >= 0) & (x < side) & (y >= 0) & (y < side)
+    rows, columns = (pixels - y[..., None]).square(), (pixels - x[..., None]).square()
+    near = (rows[..., :, None] + columns[..., None, :] <= radius * radius) & known[..., None, None]
+    return torch.where(near, 1.0, -1.0)
+
+
+def squared_distances(queries, references):
+    """From differences, which keep the digits of near rows."""
+    return torch.cdist(queries, references, compute_mode="donot_use_mm_for_euclid_dist").square_()
+
+
+def all_finite(tensors):
+    return torch.stack([tensor.isfinite().all() for tensor in tensors]).all().item()
+
+
 def spectral_norm(weight, u, v):
     matrix = weight.flatten(1)
     with torch.no_grad():
@@ -75,12 +108,22 @@ def downsample_filtered(x):
     return F.conv2d(x, depthwise(x, TAPS), stride=2, padding=1, groups=x.shape[1])
 
 
+HALF = torch.tensor(0.5)
+SPEC = ("stride", "padding", "output_padding", "dilation", "groups")
+
+
+def spec(case):
+    return {name: case[name] for name in SPEC if name in case}
+
+
 OPS = {
-    "conv2d": lambda v, c: F.conv2d(v[0], v[1], stride=c["stride"], padding=c["padding"]),
-    "conv_transpose2d": lambda v, c: F.conv_transpose2d(v[0], v[1], stride=c["stride"], padding=c["padding"]),
+    "conv2d": lambda v, c: F.conv2d(*v, **spec(c)),
+    "conv_transpose2d": lambda v, c: F.conv_transpose2d(*v, **spec(c)),
+    "linear": lambda v, c: F.linear(*v),
     "batch_norm": lambda v, c: batch_norm(*v),
     "batch_norm_eval": lambda v, c: batch_norm_eval(*v),
     "instance_norm": lambda v, c: F.instance_norm(v[0], eps=1e-5),
+    "instance_norm_affine": lambda v, c: instance_norm_affine(*v),
     "pixel_norm": lambda v, c: v[0] * torch.rsqrt(v[0].square().mean(1, keepdim=True) + 1e-8),
     "adain": lambda v, c: adain(*v),
     "minibatch_deviation": lambda v, c: minibatch_deviation(v[0]),
@@ -93,9 +136,12 @@ OPS = {
     "bias_leaky_relu": lambda v, c: F.leaky_relu(v[0] + per_channel(v[1]), 0.2, inplace=True),
     "add_leaky_relu": lambda v, c: F.leaky_relu(v[0] + v[1], 0.2, inplace=True),
     "layer_epilogue": lambda v, c: layer_epilogue(*v),
-    "gated": lambda v, c: F.leaky_relu(v[0], 0.2) * torch.sigmoid(v[1]),
+    "gated": lambda v, c: gated(*v),
+    "gated_halves": lambda v, c: gated(*v[0].chunk(2, 1)),
     "upsample_nearest": lambda v, c: F.interpolate(v[0], scale_factor=2, mode="nearest"),
     "avg_pool2d": lambda v, c: F.avg_pool2d(v[0], 2),
+    "avg_pool2d_3x3": lambda v, c: F.avg_pool2d(v[0], 3, 2, 1),
+    "pixel_unshuffle": lambda v, c: F.pixel_unshuffle(v[0], 2),
     "pixel_shuffle": lambda v, c: F.pixel_shuffle(v[0], 2),
     "blur": lambda v, c: blur(v[0]),
     "upsample_filtered": lambda v, c: upsample_filtered(v[0]),
@@ -103,10 +149,31 @@ OPS = {
     "mean": lambda v, c: v[0].mean(),
     "mean_of_planes": lambda v, c: v[0].mean((2, 3)),
     "sum_of_channels": lambda v, c: v[0].sum((0, 2, 3)),
+    "dot_of_pictures": lambda v, c: (v[0] * v[1]).sum((1, 2, 3)),
+    "dot_of_channels": lambda v, c: (v[0] * v[1]).sum((0, 2, 3)),
+    "add": lambda v, c: v[0] + v[1],
+    "mul": lambda v, c: v[0] * v[1],
+    "affine": lambda v, c: torch.add(HALF, v[0], alpha=0.5),
+    "scale_pictures": lambda v, c: v[0] * v[1][:, None, None, None],
+    "scale_channels": lambda v, c: v[0] * per_channel(v[1]),
+    "pictures": lambda v, c: pictures(*v),
+    "pose_maps": lambda v, c: pose_maps(*v),
+    "squared_distances": lambda v, c: squared_distances(*v),
+    "all_finite": lambda v, c: all_finite(v),
 }
+
+# What is not differentiated.
+ONE_WAY = ("pictures", "pose_maps", "squared_distances", "all_finite")
 
 # Inputs that no gradient is wanted of.
 CONSTANTS = {"spectral_norm": (1, 2)}
+
+
+def draw(case, shape, learns):
+    dtype = getattr(torch, case["dtype"])
+    if dtype == torch.uint8:
+        return torch.randint(256, shape, dtype=dtype)
+    return torch.randn(shape, dtype=dtype, requires_grad=learns)
 
 
 class Case:
@@ -128,9 +195,9 @@ class Case:
             averages, towards = ([torch.randn(shape) for shape in shapes[i::2]] for i in range(2))
             self.in_place = lambda: torch._foreach_lerp_(averages, towards, 0.001)
         else:
-            constants = CONSTANTS.get(case["op"], ())
-            self.operands = [torch.randn(shape, requires_grad=i not in constants) for i, shape in enumerate(shapes)]
-            self.upstream = torch.ones_like(self.forward())
+            constants = range(len(shapes)) if case["op"] in ONE_WAY else CONSTANTS.get(case["op"], ())
+            self.operands = [draw(case, shape, i not in constants) for i, shape in enumerate(shapes)]
+            self.upstream = None if case["op"] in ONE_WAY else torch.ones_like(self.forward())
 
     def forward(self):
         if self.in_place:
@@ -138,8 +205,8 @@ class Case:
         return OPS[self.case["op"]](self.operands, self.case)
 
     def both(self):
-        if self.in_place:
-            return self.in_place()
+        if self.in_place or self.upstream is None:
+            return self.forward()
         for operand in self.operands:
             operand.grad = None
         self.forward().backward(self.upstream)
@@ -166,7 +233,7 @@ def main():
     torch.set_num_threads(int(sys.argv[1]))
     if len(sys.argv) > 2:
         return measure_memory(json.loads(sys.argv[2]))
-    print(torch.__version__, flush=True)
+    print(f"PyTorch {torch.__version__}", flush=True)
     line, case = None, None
     for request in sys.stdin:
         description = json.loads(request)

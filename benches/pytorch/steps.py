@@ -205,7 +205,7 @@ def main():
     torch.manual_seed(0)
     if len(sys.argv) > 2:
         return measure_memory(sys.argv[2], int(sys.argv[3]))
-    print(torch.__version__, flush=True)
+    print(f"PyTorch {torch.__version__}", flush=True)
     serve()
 
 

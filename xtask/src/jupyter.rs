@@ -10,7 +10,7 @@ pub const KERNEL: &str = "tachie";
 
 /// Makes `.venv` with the packages of `xtask/requirements.txt`; does nothing when it already has them.
 pub fn environment(layout: &Layout) -> Result<String> {
-    let made = venv::environment(layout, &layout.venv(), &layout.root.join("xtask/requirements.txt"))?;
+    let made = venv::environment(layout, &layout.venv(), &layout.root.join("xtask/requirements.txt"), &[])?;
     Ok(if made { "Jupyter installed" } else { "already there" }.into())
 }
 

@@ -34,7 +34,7 @@ cargo xtask <command>
   notebooks [name...]  execute the notebooks (all of them, or 00_tour ...), results in target/notebooks
   test                 format, clippy, unit, integration and doc tests, docs, notebooks with the short budget
   prove <name> [...]   run a seeded experiment and print its numbers beside the wanted ones
-  bench [part...]      measure beside PyTorch and rewrite benches/results.md (ops, steps, memory, data, scaling)
+  bench [part...]      measure beside PyTorch and rewrite benches/results.md (ops, steps, memory, data, scaling, onednn)
   check-cuda [--bless] compile the GPU kernels, run them in emulation beside the CPU, count launches; needs no GPU
   gpu-suite [folder]   pack checks and measurements for a machine with a GPU and PyTorch
   bench-kernel         measure the notebook kernel, print the table of environment.md

@@ -20,12 +20,16 @@ cargo xtask bench [PART..] [--threads 1,2] [--rounds N] [--only TEXT] [--large] 
   memory   peak memory of both
   data     pictures a second, from files to batches
   scaling  a step and a convolution over image size, batch, channels and threads
-Without a PART all of them. Each rewrites its section of benches/results.md; with --only nothing is written there.
---large adds the models of 128 px and more to steps and memory. --python names an interpreter that has the packages of
-benches/pytorch/requirements.txt; otherwise they are installed below target, once (several GB).";
+  onednn   convolutions beside oneDNN in three layouts
+Without a PART all of them but onednn. Each rewrites its section of benches/results.md; with --only nothing is written there.
+A part that fails says so, and the others still run. --large adds the models of 128 px and more to steps and memory.
+--python names an interpreter that has the packages of benches/pytorch/requirements.txt; otherwise they are installed below
+target, once (4 GB, about 7 minutes).";
 
-/// What can be measured.
-const PARTS: [&str; 5] = ["ops", "steps", "memory", "data", "scaling"];
+/// What can be measured, and about how many minutes it takes with five rounds on the machine of benches/results.md: for every
+/// number of threads where it is measured with several.
+const PARTS: [(&str, f64); 6] =
+    [("ops", 6.0), ("steps", 1.5), ("memory", 5.0), ("data", 1.0), ("scaling", 6.0), ("onednn", 2.0)];
 
 /// What the person asked for.
 #[derive(Debug, PartialEq)]
@@ -65,16 +69,40 @@ impl Wish {
                 }
                 "--large" => wish.large = true,
                 "--python" => wish.python = Some(PathBuf::from(value()?)),
-                part => match PARTS.iter().find(|known| **known == part) {
-                    Some(known) => wish.parts.push(known),
+                part => match PARTS.iter().find(|(known, _)| *known == part) {
+                    Some((known, _)) => wish.parts.push(known),
                     None => return Err(format!("nothing to measure is called `{part}`\n\n{USAGE}")),
                 },
             }
         }
         if wish.parts.is_empty() {
-            wish.parts = PARTS.to_vec();
+            wish.parts = PARTS.map(|(part, _)| part).into_iter().filter(|part| *part != "onednn").collect();
         }
         Ok(wish)
+    }
+
+    /// How long it will take, in words; with other options than rounds nobody has counted.
+    fn minutes(&self) -> String {
+        let rounds = self.options.iter().position(|option| option == "--rounds").and_then(|i| self.options.get(i + 1));
+        let rounds: f64 = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(5.0);
+        let minutes = |part: &&'static str| {
+            let counted = PARTS.iter().find(|(known, _)| known == part).map_or(0.0, |(_, minutes)| *minutes);
+            let minutes = match *part {
+                "ops" | "steps" => counted * self.threads.len() as f64 * (rounds + 1.0) / 6.0,
+                "data" | "onednn" => counted * (rounds + 1.0) / 6.0,
+                _ => counted,
+            };
+            (*part, minutes)
+        };
+        let all: Vec<(&str, f64)> = self.parts.iter().map(minutes).collect();
+        let total: f64 = all.iter().map(|(_, minutes)| minutes).sum();
+        let each: Vec<String> = all.iter().map(|(part, minutes)| format!("{part} {minutes:.0}")).collect();
+        let but = match (self.partial, self.large) {
+            (true, _) => ", less with --only",
+            (_, true) => ", several times as long with --large",
+            _ => "",
+        };
+        format!("about {total:.0} minutes on two idle cores{but} ({})", each.join(", "))
     }
 }
 
@@ -97,7 +125,9 @@ pub fn bench(layout: &Layout, args: &[String]) -> Result<()> {
     let python = wish.python.clone().unwrap_or_else(|| layout.pytorch().join("bin/python"));
     stages.run("PyTorch", || {
         if wish.python.is_none() {
-            venv::environment(layout, &layout.pytorch(), &layout.root.join("benches/pytorch/requirements.txt"))?;
+            println!("      into {}, unless it is there", layout.short(&layout.pytorch()).display());
+            let list = layout.root.join("benches/pytorch/requirements.txt");
+            venv::environment(layout, &layout.pytorch(), &list, &["--no-deps"])?;
         }
         version(&python)
     })?;
@@ -112,14 +142,22 @@ pub fn bench(layout: &Layout, args: &[String]) -> Result<()> {
     })?;
     let bench = Bench { layout, wish: &wish, python: &python, out: layout.target().join("bench") };
     create_folder(&bench.out)?;
+    println!("measuring takes {}", wish.minutes());
+    let mut failed = Vec::new();
     for part in &wish.parts {
         let load = machine::load().unwrap_or_default();
         if load > 0.5 {
             println!("note: the machine is not idle (load {load:.1}); times will be too long and ratios unsteady");
         }
-        stages.run(&format!("Measuring {part}"), || bench.measure(part))?;
+        if let Err(message) = stages.run(&format!("Measuring {part}"), || bench.measure(part)) {
+            println!("      failed: {message}");
+            failed.push(*part);
+        }
     }
-    Ok(())
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!("not measured: {}; the message of each stands above", failed.join(", "))),
+    }
 }
 
 /// The programs that measure these parts.
@@ -131,9 +169,17 @@ fn benches(parts: &[&'static str]) -> BTreeSet<&'static str> {
     parts.iter().flat_map(programs).collect()
 }
 
-/// "PyTorch 2.15.0, Python 3.11.2"
+/// "PyTorch 2.15.0 with oneDNN 3.13.3, torchvision 0.29.2, Python 3.11.2"
 fn version(python: &Path) -> Result<String> {
-    let question = "import platform, torch; print(f'PyTorch {torch.__version__}, Python {platform.python_version()}')";
+    let question = "\
+import importlib.metadata, platform, re, torch
+onednn = re.search(r'MKL-DNN v([\\d.]+)', torch.__config__.show())
+try:
+    vision = ', torchvision ' + importlib.metadata.version('torchvision')
+except importlib.metadata.PackageNotFoundError:
+    vision = ''
+onednn = ' with oneDNN ' + onednn[1] if onednn else ''
+print(f'PyTorch {torch.__version__}{onednn}{vision}, Python {platform.python_version()}')";
     capture(Command::new(python).args(["-c", question]), &format!("asking {} for PyTorch", python.display()))
 }
 
@@ -157,6 +203,7 @@ impl Bench<'_> {
                 tables::memory(&self.rows("steps", 2, &large)?, &ops)
             }
             "data" => tables::data(&self.rows("data", 2, &[])?),
+            "onednn" => tables::onednn(&self.rows("onednn", 2, &[])?),
             _ => tables::scaling(&self.rows("scaling", 2, &[])?, &self.layout.short(&self.out).display().to_string()),
         }?;
         if self.wish.partial {
@@ -215,12 +262,21 @@ mod tests {
     #[test]
     fn parts_and_options_are_told_apart() {
         let all = wish("").unwrap();
-        assert_eq!((all.parts.as_slice(), all.threads.as_slice()), (PARTS.as_slice(), [2, 1].as_slice()));
+        assert_eq!(all.parts, ["ops", "steps", "memory", "data", "scaling"]);
+        assert_eq!((all.threads.as_slice(), all.partial, all.large), ([2, 1].as_slice(), false, false));
         let some = wish("steps memory --rounds 3 --threads 4 --only paper --large --python py").unwrap();
         assert_eq!(some.parts, ["steps", "memory"]);
         assert_eq!(some.options, ["--rounds", "3", "--only", "paper"]);
         assert_eq!((some.threads.as_slice(), some.partial, some.large), ([4].as_slice(), true, true));
         assert_eq!(some.python, Some(PathBuf::from("py")));
+    }
+
+    #[test]
+    fn minutes_follow_rounds_and_threads() {
+        assert_eq!(wish("ops").unwrap().minutes(), "about 12 minutes on two idle cores (ops 12)");
+        let some = wish("ops memory --rounds 2 --threads 2").unwrap();
+        assert_eq!(some.minutes(), "about 8 minutes on two idle cores (ops 3, memory 5)");
+        assert!(wish("steps --only tiny").unwrap().minutes().contains("less with --only"));
     }
 
     #[test]
