@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use models::{Model, models};
-use options::Options;
+use options::{Effort, Options};
 use report::{Growth, child, in_pool, script, warm_up};
 use serde_json::json;
 use tachie::Result;
@@ -43,6 +43,8 @@ use training::{Row, measure};
 
 /// Milliseconds that a turn should last.
 const TURN: f64 = 1_500.0;
+/// Turns at most where a step takes several seconds.
+const LARGE_ROUNDS: usize = 3;
 /// Steps after which memory is read: everything has been allocated, and freed memory used again.
 const MEMORY_STEPS: u64 = 4;
 
@@ -74,7 +76,9 @@ fn main() -> Result<()> {
     let mut rival = shared.start("pytorch/steps.py", shared.threads, &[])?;
     let mut rows = Vec::new();
     for model in chosen {
-        let row = in_pool(shared.threads, || measure(&model, rival.as_mut(), shared.effort(TURN), true))?;
+        let rounds = if model.large { shared.rounds.min(LARGE_ROUNDS) } else { shared.rounds };
+        let effort = Effort { rounds, ..shared.effort(TURN) };
+        let row = in_pool(shared.threads, || measure(&model, rival.as_mut(), effort, true))?;
         print(&row);
         rows.push(row);
     }

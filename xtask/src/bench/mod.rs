@@ -22,14 +22,15 @@ cargo xtask bench [PART..] [--threads 1,2] [--rounds N] [--only TEXT] [--large] 
   scaling  a step and a convolution over image size, batch, channels and threads
   onednn   convolutions beside oneDNN in three layouts
 Without a PART all of them but onednn. Each rewrites its section of benches/results.md; with --only nothing is written there.
-A part that fails says so, and the others still run. --large adds the models of 128 px and more to steps and memory.
+A part that fails says so, and the others still run. Models of 128 px and more are in steps with the largest number of
+threads; --large adds them to the others and to memory.
 --python names an interpreter that has the packages of benches/pytorch/requirements.txt; otherwise they are installed below
 target, once (4 GB, about 7 minutes).";
 
 /// What can be measured, and about how many minutes it takes with five rounds on the machine of benches/results.md: for every
 /// number of threads where it is measured with several.
 const PARTS: [(&str, f64); 6] =
-    [("ops", 6.0), ("steps", 1.5), ("memory", 5.0), ("data", 1.0), ("scaling", 6.0), ("onednn", 2.0)];
+    [("ops", 5.0), ("steps", 4.0), ("memory", 6.0), ("data", 1.0), ("scaling", 6.0), ("onednn", 1.5)];
 
 /// What the person asked for.
 #[derive(Debug, PartialEq)]
@@ -88,21 +89,21 @@ impl Wish {
         let minutes = |part: &&'static str| {
             let counted = PARTS.iter().find(|(known, _)| known == part).map_or(0.0, |(_, minutes)| *minutes);
             let minutes = match *part {
-                "ops" | "steps" => counted * self.threads.len() as f64 * (rounds + 1.0) / 6.0,
-                "data" | "onednn" => counted * (rounds + 1.0) / 6.0,
+                "ops" | "steps" | "onednn" => counted * self.threads.len() as f64 * (rounds + 1.0) / 6.0,
+                "data" => counted * (rounds + 1.0) / 6.0,
                 _ => counted,
             };
             (*part, minutes)
         };
         let all: Vec<(&str, f64)> = self.parts.iter().map(minutes).collect();
         let total: f64 = all.iter().map(|(_, minutes)| minutes).sum();
-        let each: Vec<String> = all.iter().map(|(part, minutes)| format!("{part} {minutes:.0}")).collect();
+        let each: Vec<String> = all.iter().map(|(part, minutes)| format!("{part} {:.0}", minutes.max(1.0))).collect();
         let but = match (self.partial, self.large) {
             (true, _) => ", less with --only",
             (_, true) => ", several times as long with --large",
             _ => "",
         };
-        format!("about {total:.0} minutes on two idle cores{but} ({})", each.join(", "))
+        format!("about {total:.0} min on two idle cores{but} ({})", each.join(", "))
     }
 }
 
@@ -194,16 +195,14 @@ impl Bench<'_> {
     /// Measures one part, and writes its section.
     fn measure(&self, part: &str) -> Result<String> {
         let section = match part {
-            "ops" => tables::operations(&self.per_threads("ops", &[])?),
-            "steps" => tables::steps(&self.per_threads("steps", &self.large())?),
+            "ops" => tables::operations(&self.per_threads("ops")?),
+            "steps" => tables::steps(&self.per_threads("steps")?),
             "memory" => {
                 let ops = self.rows("ops", 2, &["--memory"])?;
-                let mut large = self.large();
-                large.push("--memory");
-                tables::memory(&self.rows("steps", 2, &large)?, &ops)
+                tables::memory(&self.rows("steps", 2, &[&["--memory"], self.large(false)].concat())?, &ops)
             }
             "data" => tables::data(&self.rows("data", 2, &[])?),
-            "onednn" => tables::onednn(&self.rows("onednn", 2, &[])?),
+            "onednn" => tables::onednn(&self.per_threads("onednn")?),
             _ => tables::scaling(&self.rows("scaling", 2, &[])?, &self.layout.short(&self.out).display().to_string()),
         }?;
         if self.wish.partial {
@@ -224,13 +223,17 @@ impl Bench<'_> {
         format!("cargo xtask bench {part}{options}{large}")
     }
 
-    fn large(&self) -> Vec<&'static str> {
-        if self.wish.large { vec!["--large"] } else { vec![] }
+    fn large(&self, anyway: bool) -> &'static [&'static str] {
+        if anyway || self.wish.large { &["--large"] } else { &[] }
     }
 
     /// The rows of a bench for every number of threads that is asked for.
-    fn per_threads(&self, bench: &str, more: &[&str]) -> Result<Vec<(usize, Value)>> {
-        let rows = |threads: &usize| Ok((*threads, self.rows(bench, *threads, more)?));
+    fn per_threads(&self, bench: &str) -> Result<Vec<(usize, Value)>> {
+        let most = self.wish.threads.iter().max();
+        let rows = |threads| {
+            let more = if bench == "steps" { self.large(most == Some(threads)) } else { &[] };
+            Ok((*threads, self.rows(bench, *threads, more)?))
+        };
         self.wish.threads.iter().map(rows).collect()
     }
 
@@ -273,9 +276,9 @@ mod tests {
 
     #[test]
     fn minutes_follow_rounds_and_threads() {
-        assert_eq!(wish("ops").unwrap().minutes(), "about 12 minutes on two idle cores (ops 12)");
-        let some = wish("ops memory --rounds 2 --threads 2").unwrap();
-        assert_eq!(some.minutes(), "about 8 minutes on two idle cores (ops 3, memory 5)");
+        assert_eq!(wish("ops").unwrap().minutes(), "about 10 min on two idle cores (ops 10)");
+        let some = wish("ops memory --rounds 4 --threads 2").unwrap();
+        assert_eq!(some.minutes(), "about 10 min on two idle cores (ops 4, memory 6)");
         assert!(wish("steps --only tiny").unwrap().minutes().contains("less with --only"));
     }
 

@@ -17,11 +17,8 @@ pub fn operations(measured: &PerThreads) -> Result<String> {
     for (threads, rows) in measured {
         text += &format!("\n{}:\n\n| operation | tachie | PyTorch | ratio |\n|---|---:|---:|---:|\n", many(*threads));
         for row in list(&rows["rows"])? {
-            let pair = |side: &str| -> Result<String> {
-                Ok(format!("{:.2} / {:.2}", number(row, &[side, "forward"])?, number(row, &[side, "both"])?))
-            };
-            let name = name(row, "name")?;
-            text += &format!("| {name} | {} | {} | {} |\n", pair("tachie")?, pair("pytorch")?, pair("ratio")?);
+            let [ours, theirs, ratio] = [pair(row, "tachie")?, pair(row, "pytorch")?, pair(row, "ratio")?];
+            text += &format!("| {} | {ours} | {theirs} | {ratio} |\n", name(row, "name")?);
         }
         text +=
             "\n| group, forward and backward | geometric mean | wanted | worst | wanted |\n|---|---:|---:|---:|---:|\n";
@@ -118,36 +115,39 @@ pub fn scaling(rows: &Value, folder: &str) -> Result<String> {
 }
 
 /// One section for convolutions beside oneDNN.
-pub fn onednn(rows: &Value) -> Result<String> {
+pub fn onednn(measured: &PerThreads) -> Result<String> {
     let mut text = "## Convolutions beside oneDNN\n\n\
-        Milliseconds of wall time with two threads, forward / forward and backward: medians over rounds in which all take \
-        turns; in brackets the median of tachie's ratio to it, forward and backward (below 1 tachie is faster), and how \
-        often a pass forward and backward reorders pictures or gradients. oneDNN is that of PyTorch, which says itself what \
-        it ran: with tensors as tachie has them (plain), in channels-last order, and with pictures and gradients staying in \
-        its own blocked layout. Weights are reordered in every pass, as training has to.\n\n\
-        | convolution | tachie | oneDNN, plain | channels last | blocked |\n|---|---:|---:|---:|---:|\n"
+        Milliseconds of wall time, forward / forward and backward: medians over rounds in which all take turns; in brackets \
+        the median of tachie's ratio to it, forward and backward (below 1 tachie is faster), and how often a pass forward \
+        and backward reorders pictures or gradients. oneDNN is that of PyTorch, and says itself what it ran: with tensors as \
+        tachie has them (plain), in channels-last order, and with pictures and gradients staying in its own blocked layout. \
+        Weights are reordered in every pass, as training has to.\n"
         .to_string();
-    let mut logarithms: Vec<f64> = Vec::new();
-    let rows = list(rows)?;
-    for row in rows {
-        let pair = |row: &Value, of: &str| -> Result<String> {
-            Ok(format!("{:.2} / {:.2}", number(row, &[of, "forward"])?, number(row, &[of, "both"])?))
-        };
-        text += &format!("| {} | {} |", name(row, "name")?, pair(row, "tachie")?);
-        let layouts = list(&row["layouts"])?;
-        logarithms.resize(layouts.len(), 0.0);
-        for (layout, logarithm) in layouts.iter().zip(&mut logarithms) {
-            let (ratio, reorders) = (number(layout, &["ratio", "both"])?, number(layout, &["reorders"])?);
-            *logarithm += ratio.ln();
-            text += &format!(" {} ({ratio:.2}, {reorders:.0}) |", pair(layout, "time")?);
+    for (threads, rows) in measured {
+        let head = "| convolution | tachie | oneDNN, plain | channels last | blocked |\n|---|---:|---:|---:|---:|\n";
+        text += &format!("\n{}:\n\n{head}", many(*threads));
+        let rows = list(rows)?;
+        let mut logarithms: Vec<f64> = Vec::new();
+        for row in rows {
+            text += &format!("| {} | {} |", name(row, "name")?, pair(row, "tachie")?);
+            let layouts = list(&row["layouts"])?;
+            logarithms.resize(layouts.len(), 0.0);
+            for (layout, logarithm) in layouts.iter().zip(&mut logarithms) {
+                let (ratio, reorders) = (number(layout, &["ratio", "both"])?, number(layout, &["reorders"])?);
+                *logarithm += ratio.ln();
+                text += &format!(" {} ({ratio:.2}, {reorders:.0}) |", pair(layout, "time")?);
+            }
+            text += "\n";
         }
-        text += "\n";
+        let means = logarithms.iter().map(|sum| format!(" {:.2} |", (sum / rows.len() as f64).exp()));
+        text += &format!("| geometric mean of the ratios | |{}\n", means.collect::<String>());
     }
-    text += "| geometric mean of the ratios | |";
-    for logarithm in logarithms {
-        text += &format!(" {:.2} |", (logarithm / rows.len() as f64).exp());
-    }
-    Ok(text + "\n")
+    Ok(text)
+}
+
+/// Two times of a row, `1.23 / 4.56`.
+fn pair(row: &Value, of: &str) -> Result<String> {
+    Ok(format!("{:.2} / {:.2}", number(row, &[of, "forward"])?, number(row, &[of, "both"])?))
 }
 
 fn many(threads: usize) -> String {
@@ -208,7 +208,7 @@ mod tests {
             |ratio: f64| json!({"layout": "plain", "time": time(1.0, 4.0), "ratio": time(0.1, ratio), "reorders": 6});
         let row =
             |ratio: f64| json!({"name": "conv", "tachie": time(0.5, 2.0), "layouts": [layout(ratio), layout(1.0)]});
-        let text = onednn(&json!([row(0.5), row(2.0)])).unwrap();
+        let text = onednn(&[(1, json!([row(0.5), row(2.0)]))]).unwrap();
         assert!(text.contains("\n| conv | 0.50 / 2.00 | 1.00 / 4.00 (0.50, 6) | 1.00 / 4.00 (1.00, 6) |\n"), "{text}");
         assert!(text.ends_with("| geometric mean of the ratios | | 1.00 | 1.00 |\n"), "{text}");
     }
