@@ -103,7 +103,7 @@ impl Wish {
             (_, true) => ", several times as long with --large",
             _ => "",
         };
-        format!("about {total:.0} min on two idle cores{but} ({})", each.join(", "))
+        format!("about {:.0} min on two idle cores{but} ({})", total.max(1.0), each.join(", "))
     }
 }
 
