@@ -245,7 +245,7 @@ impl Kernel<2, 1> for SlopeTimes {
     }
 
     fn cpu<T: Real>(&self, [(at, shape), (t, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
-        Ok([(with_slope!(self.0, f => map2(at, t, |at, t| f(at) * t)), shape.clone())])
+        Ok([(with_slope!(self.0, f => map2(at, t, move |at, t| f(at) * t)), shape.clone())])
     }
 
     #[cfg(feature = "cuda")]
@@ -302,7 +302,7 @@ impl Kernel<2, 1> for AddLeakyRelu {
 
     fn cpu<T: Real>(&self, [(a, shape), (b, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         let slope = T::of(self.slope);
-        let sum = |a: T, b: T| {
+        let sum = move |a: T, b: T| {
             let x = a + b;
             x * factor(x, slope)
         };

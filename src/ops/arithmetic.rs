@@ -110,7 +110,7 @@ impl Kernel<1, 1> for Affine {
 
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (factor, offset) = (T::of(self.factor), T::of(self.offset));
-        Ok([(map(x, |x| x * factor + offset), shape.clone())])
+        Ok([(map(x, move |x| x * factor + offset), shape.clone())])
     }
 
     #[cfg(feature = "cuda")]

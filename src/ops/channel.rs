@@ -1,13 +1,18 @@
-//! Operations between `[N, C, ...]` tensors and one number per channel. The four are closed under differentiation:
+//! Operations between `[N, C, ...]` tensors and one number per channel. The five are closed under differentiation:
 //! each one's backward pass consists of the others.
+
+use std::array;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
+use super::columns;
 #[cfg(feature = "cuda")]
-use super::cuda::{OnGpu, Operand, norm};
-use super::kernel::{CHUNK, Real, filled, sum as total, sum2, widest};
-use super::op::{Kernel, Numbers, Op, apply};
+use super::cuda::{OnGpu, Operand, elementwise, norm};
+use super::kernel::{CHUNK, Real, Shared, filled, sum as total, sum2, sums2, widest, write};
+use super::op::{Kernel, Numbers, Op, apply, compute};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
@@ -68,21 +73,26 @@ fn planes(shape: &Shape) -> [usize; 3] {
     [dims[0], dims[1], dims[2..].iter().product()]
 }
 
-/// f(channel, number) for all numbers.
-pub(super) fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -> T + Sync) -> (Vec<T>, Shape) {
+/// f(number, its channel's number of each of the lines) for all numbers; a line is `[C]`.
+pub(super) fn map_planes<T: Real, const L: usize>(
+    x: &[T],
+    shape: &Shape,
+    lines: [&[T]; L],
+    f: impl Fn(T, [T; L]) -> T + Copy + Sync,
+) -> (Vec<T>, Shape) {
     let [_, channels, size] = planes(shape);
     if size <= 1 {
-        return (map_rows(x, channels, f), shape.clone());
+        return (columns::map(x, lines, f), shape.clone());
     }
     // SAFETY: chunks of `out` and `x` pair up, and every number of a chunk is written.
     let y = unsafe {
         filled(x.len(), |out| {
             let chunks = out.par_chunks_mut(size).zip(x.par_chunks(size)).enumerate();
             chunks.with_min_len(CHUNK.div_ceil(size)).for_each(|(plane, (out, x))| {
-                let channel = plane % channels;
-                widest(|| {
+                let line = lines.map(|line| line[plane % channels]);
+                widest(move || {
                     for (out, &x) in out.iter_mut().zip(x) {
-                        out.write(f(channel, x));
+                        out.write(f(x, line));
                     }
                 });
             });
@@ -91,42 +101,47 @@ pub(super) fn map_planes<T: Real>(x: &[T], shape: &Shape, f: impl Fn(usize, T) -
     (y, shape.clone())
 }
 
-/// [`map_planes`] of a matrix, row by row.
-fn map_rows<T: Real>(x: &[T], channels: usize, f: impl Fn(usize, T) -> T + Sync) -> Vec<T> {
-    let channels = channels.max(1);
-    // SAFETY: rows of `out` and `x` pair up, and every number of a row is written.
-    unsafe {
-        filled(x.len(), |out| {
-            let rows = out.par_chunks_mut(channels).zip(x.par_chunks(channels));
-            rows.with_min_len(CHUNK.div_ceil(channels)).for_each(|(out, x)| {
-                widest(|| {
-                    for (channel, (out, &x)) in out.iter_mut().zip(x).enumerate() {
-                        out.write(f(channel, x));
-                    }
-                });
-            });
-        })
-    }
+/// A plane of `[N, C, ...]`.
+pub(super) struct Plane {
+    pub(super) sample: usize,
+    pub(super) channel: usize,
+    /// Where its numbers lie.
+    pub(super) range: Range<usize>,
 }
 
-/// Σ f(index) over the rows of a matrix, for every column. Columns are worked on in bands, row by row: a column alone
-/// touches one cache line per number.
-pub(super) fn column_sums<T: Real>(shape: &Shape, f: impl Fn(usize) -> T + Sync) -> (Vec<T>, Shape) {
-    const BAND: usize = 256;
-    let [n, channels, _] = planes(shape);
-    let band = |start: usize| {
-        let mut totals = vec![0.0; BAND.min(channels - start)];
-        widest(|| {
-            for row in 0..n {
-                for (i, total) in totals.iter_mut().enumerate() {
-                    *total += f(row * channels + start + i).wide();
-                }
+/// A tensor whose planes f writes, and the sums of what f returns over the planes of every channel.
+///
+/// # Safety
+/// f must write all of its plane.
+pub(super) unsafe fn by_channel<T: Real, const M: usize>(
+    shape: &Shape,
+    f: impl Fn(Plane, &mut [MaybeUninit<T>]) -> [f64; M] + Sync,
+) -> (Vec<T>, [Vec<T>; M]) {
+    let [n, channels, size] = planes(shape);
+    let of_channel = |channel: usize, out: Shared<MaybeUninit<T>>| {
+        let mut totals = [0.0; M];
+        for sample in 0..n {
+            let start = (sample * channels + channel) * size;
+            // SAFETY: tasks have different channels, whose planes lie inside the buffer.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(start), size) };
+            let plane = Plane { sample, channel, range: start..start + size };
+            for (total, found) in totals.iter_mut().zip(f(plane, out)) {
+                *total += found;
             }
-        });
+        }
         totals
     };
-    let bands: Vec<_> = (0..channels.div_ceil(BAND)).into_par_iter().map(|i| band(i * BAND)).collect();
-    (bands.into_iter().flatten().map(T::of).collect(), channels.into())
+    let mut totals = Vec::new();
+    // SAFETY: the planes of all channels cover the tensor, each once, and f writes all of its plane.
+    let values = unsafe {
+        filled(shape.elem_count(), |out| {
+            let out = Shared::new(out.as_mut_ptr());
+            let least = CHUNK.div_ceil((n * size).max(1));
+            totals =
+                (0..channels).into_par_iter().with_min_len(least).map(|channel| of_channel(channel, out)).collect();
+        })
+    };
+    (values, array::from_fn(|i| totals.iter().map(|totals| T::of(totals[i])).collect()))
 }
 
 /// Σ f(start of a plane) over the planes of each channel, in order.
@@ -135,11 +150,9 @@ fn reduce_planes<T: Real>(shape: &Shape, f: impl Fn(std::ops::Range<usize>) -> f
     let of = |channel| {
         let planes = (0..n).map(|image| (image * channels + channel) * size);
         let mut total = 0.0;
-        widest(|| {
-            for start in planes {
-                total += f(start..start + size);
-            }
-        });
+        for start in planes {
+            total += f(start..start + size);
+        }
         T::of(total)
     };
     let sums = (0..channels).into_par_iter().with_min_len(CHUNK.div_ceil((n * size).max(1))).map(of).collect();
@@ -154,7 +167,7 @@ impl Kernel<3, 1> for Affine {
     }
 
     fn cpu<T: Real>(&self, [(x, shape), (a, _), (b, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 1> {
-        Ok([map_planes(x, shape, |channel, x| x * a[channel] + b[channel])])
+        Ok([map_planes(x, shape, [a, b], |x, [a, b]| x * a + b)])
     }
 
     #[cfg(feature = "cuda")]
@@ -169,11 +182,48 @@ impl Op<3> for Affine {
     }
 
     fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 3]> {
+        if !saved.keeps_graph() && (0..3).all(|i| saved.needs(i)) {
+            let gradients = compute(&AffineGradients, [saved.operand(0)?, upstream, saved.operand(1)?])?;
+            return Ok(gradients.map(Some));
+        }
         Ok([
             saved.wanted(0, || Ok(scale(upstream, saved.operand(1)?)?))?,
             saved.wanted(1, || Ok(dot(saved.operand(0)?, upstream)?))?,
             saved.wanted(2, || Ok(sum(upstream)?))?,
         ])
+    }
+}
+
+/// (x, t, a) → t·a, Σ x·t and Σ t: the gradients of [`Affine`] at once.
+struct AffineGradients;
+
+impl Kernel<3, 3> for AffineGradients {
+    fn name(&self) -> &'static str {
+        "channel_affine_gradients"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape), (t, _), (a, channels)]: [(&[T], &Shape); 3]) -> Numbers<T, 3> {
+        let (for_x, [for_a, for_b]) = if planes(shape)[2] <= 1 {
+            let (for_x, _) = map_planes(t, shape, [a], |t, [a]| t * a);
+            (for_x, [columns::sums(x, t, a.len(), |x, t| x * t), columns::sums(t, t, a.len(), |t, _| t)])
+        } else {
+            let gradients = |plane: Plane, out: &mut [MaybeUninit<T>]| {
+                let (a, x, t) = (a[plane.channel], &x[plane.range.clone()], &t[plane.range]);
+                write(out, t, t, move |t, _| t * a);
+                sums2(x, t, |x, t| [x * t, t])
+            };
+            // SAFETY: the planes of t are as long as those of the result.
+            unsafe { by_channel(shape, gradients) }
+        };
+        Ok([(for_x, shape.clone()), (for_a, channels.clone()), (for_b, channels.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t, a]: [Operand; 3]) -> OnGpu<3> {
+        let [for_x] = norm::channel_affine(t, a, None)?;
+        let [for_a] = norm::channel_dot(x, Some(t))?;
+        let [for_b] = norm::channel_dot(t, None)?;
+        Ok([for_x, for_a, for_b])
     }
 }
 
@@ -185,7 +235,7 @@ impl Kernel<2, 1> for Scale {
     }
 
     fn cpu<T: Real>(&self, [(x, shape), (a, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
-        Ok([map_planes(x, shape, |channel, x| x * a[channel])])
+        Ok([map_planes(x, shape, [a], |x, [a]| x * a)])
     }
 
     #[cfg(feature = "cuda")]
@@ -214,7 +264,7 @@ impl Kernel<2, 1> for Dot {
 
     fn cpu<T: Real>(&self, [(x, shape), (y, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         if planes(shape)[2] == 1 {
-            return Ok([column_sums(shape, |i| x[i] * y[i])]);
+            return Ok([(columns::sums(x, y, shape.dims()[1], |x, y| x * y), shape.dims()[1].into())]);
         }
         Ok([reduce_planes(shape, |plane| sum2(&x[plane.clone()], &y[plane], |x, y| x * y))])
     }
@@ -245,7 +295,7 @@ impl Kernel<1, 1> for Sum {
 
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         if planes(shape)[2] == 1 {
-            return Ok([column_sums(shape, |i| x[i])]);
+            return Ok([(columns::sums(x, x, shape.dims()[1], |x, _| x), shape.dims()[1].into())]);
         }
         Ok([reduce_planes(shape, |plane| total(&x[plane], |x| x))])
     }
@@ -262,9 +312,49 @@ impl Op<1> for Sum {
     }
 
     fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
-        let dims = saved.shape(0).dims();
-        let mut shape = vec![1; dims.len()];
-        shape[1] = dims[1];
-        Ok([Some(upstream.reshape(shape)?.broadcast_as(dims)?.contiguous()?)])
+        Ok([Some(apply(Fill { shape: saved.shape(0).clone() }, [upstream])?)])
+    }
+}
+
+/// Every channel's number all over its planes.
+struct Fill {
+    shape: Shape,
+}
+
+impl Kernel<1, 1> for Fill {
+    fn name(&self) -> &'static str {
+        "channel_fill"
+    }
+
+    fn cpu<T: Real>(&self, [(a, _)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
+        let [_, channels, size] = planes(&self.shape);
+        // SAFETY: every row, or else every plane, is written by its own task.
+        let y = unsafe {
+            filled(self.shape.elem_count(), |out| {
+                if size == 1 {
+                    let rows = out.par_chunks_mut(channels).with_min_len(CHUNK.div_ceil(channels));
+                    rows.for_each(|out| _ = out.write_copy_of_slice(a));
+                } else {
+                    let planes = out.par_chunks_mut(size.max(1)).enumerate().with_min_len(CHUNK.div_ceil(size.max(1)));
+                    planes.for_each(|(plane, out)| out.fill(MaybeUninit::new(a[plane % channels])));
+                }
+            })
+        };
+        Ok([(y, self.shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [a]: [Operand; 1]) -> OnGpu<1> {
+        elementwise::fill_channels(&self.shape, a)
+    }
+}
+
+impl Op<1> for Fill {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
+    }
+
+    fn backward(&self, _: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
+        Ok([Some(sum(upstream)?)])
     }
 }

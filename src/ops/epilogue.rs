@@ -1,19 +1,17 @@
 //! What follows a convolution, in one pass: bias and activation, and StyleGAN's noise, bias and leaky ReLU.
 
-use std::mem::MaybeUninit;
-use std::ops::Range;
-
 #[cfg(feature = "cuda")]
 use candle_core::Layout;
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::activation::{Activation, SlopeAt, factor, slope_times, with_slope, with_value};
+use super::channel::by_channel;
 #[cfg(feature = "cuda")]
 use super::cuda::{OnGpu, Operand, elementwise, norm};
-use super::kernel::{CHUNK, Real, Shared, filled, map2, sum, sum2, sums2, widest};
+use super::kernel::{CHUNK, Real, filled, map2, sum, sum2, sums2, widest, write};
 use super::op::{Kernel, Numbers, Op, apply, compute};
-use super::{arithmetic, channel};
+use super::{arithmetic, channel, columns};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
@@ -82,7 +80,7 @@ impl Kernel<2, 1> for BiasActivation {
     }
 
     fn cpu<T: Real>(&self, [(x, shape), (bias, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
-        Ok([with_value!(self.0, f => channel::map_planes(x, shape, |channel, x| f(x + bias[channel])))])
+        Ok([with_value!(self.0, f => channel::map_planes(x, shape, [bias], move |x, [bias]| f(x + bias)))])
     }
 
     #[cfg(feature = "cuda")]
@@ -123,21 +121,17 @@ impl Kernel<2, 2> for BiasGradients {
     fn cpu<T: Real>(&self, [(y, shape), (t, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 2> {
         let channels = shape.dims()[1];
         if planes(shape)[2] == 1 {
-            // Of a matrix, rows are faster than columns.
-            let gradient = with_slope!(self.0, f => map2(y, t, |y, t| f(y) * t));
-            let sums = channel::column_sums(shape, |i| gradient[i]);
-            return Ok([(gradient, shape.clone()), sums]);
+            let gradient = with_slope!(self.0, f => map2(y, t, move |y, t| f(y) * t));
+            let sums = columns::sums(&gradient, &gradient, channels, |t, _| t);
+            return Ok([(gradient, shape.clone()), (sums, channels.into())]);
         }
-        let (gradient, sums) = with_slope!(self.0, f => by_channel(
-            shape,
-            |plane, out| {
-                for (out, (&y, &t)) in out.iter_mut().zip(y[plane.clone()].iter().zip(&t[plane])) {
-                    out.write(f(y) * t);
-                }
-            },
-            |_, gradient| [sum(gradient, |t| t)],
-        ));
-        let sums = sums.into_iter().map(|[sum]| T::of(sum)).collect();
+        // SAFETY: the planes of y and t are as long as those of the result.
+        let (gradient, [sums]) = with_slope!(self.0, f => unsafe {
+            by_channel(shape, move |plane, out| {
+                write(out, &y[plane.range.clone()], &t[plane.range], move |y, t| f(y) * t);
+                [sum(out.assume_init_ref(), |t: T| t)]
+            })
+        });
         Ok([(gradient, shape.clone()), (sums, channels.into())])
     }
 
@@ -147,45 +141,6 @@ impl Kernel<2, 2> for BiasGradients {
         let [sums] = norm::channel_dot((&gradient, &Layout::contiguous(&shape)), None)?;
         Ok([(gradient, shape), sums])
     }
-}
-
-/// A tensor whose planes `write` writes, and `sums` of what it has written for every channel, told the place of the
-/// plane in a tensor that has one channel.
-fn by_channel<T: Real, const M: usize>(
-    shape: &Shape,
-    write: impl Fn(Range<usize>, &mut [MaybeUninit<T>]) + Sync,
-    sums: impl Fn(Range<usize>, &[T]) -> [f64; M] + Sync,
-) -> (Vec<T>, Vec<[f64; M]>) {
-    let [n, channels, size] = planes(shape);
-    let of_channel = |channel: usize, out: Shared<MaybeUninit<T>>| {
-        let mut totals = [0.0; M];
-        for sample in 0..n {
-            let at = (sample * channels + channel) * size;
-            // SAFETY: tasks have different channels, whose planes lie inside the buffer.
-            let plane = unsafe { std::slice::from_raw_parts_mut(out.get().add(at), size) };
-            let found = widest(|| {
-                write(at..at + size, plane);
-                // SAFETY: `write` has written the plane.
-                let written = unsafe { std::slice::from_raw_parts(plane.as_ptr().cast::<T>(), size) };
-                sums(sample * size..(sample + 1) * size, written)
-            });
-            for (total, found) in totals.iter_mut().zip(found) {
-                *total += found;
-            }
-        }
-        totals
-    };
-    let mut totals = Vec::new();
-    // SAFETY: the planes of all channels cover the tensor, each once, and `write` writes all of its plane.
-    let values = unsafe {
-        filled(shape.elem_count(), |out| {
-            let out = Shared::new(out.as_mut_ptr());
-            let least = CHUNK.div_ceil((n * size).max(1));
-            totals =
-                (0..channels).into_par_iter().with_min_len(least).map(|channel| of_channel(channel, out)).collect();
-        })
-    };
-    (values, totals)
 }
 
 struct LayerEpilogue {
@@ -217,7 +172,7 @@ impl Kernel<4, 1> for LayerEpilogue {
                 planes.with_min_len(CHUNK.div_ceil(size)).for_each(|(i, (y, x))| {
                     let (strength, bias) = (strength[i % channels], bias[i % channels]);
                     let noise = &noise[i / channels * size..][..size];
-                    widest(|| {
+                    widest(move || {
                         for (y, (&x, &noise)) in y.iter_mut().zip(x.iter().zip(noise)) {
                             let v = x + noise * strength + bias;
                             y.write(v * factor(v, slope) * gain);
@@ -268,18 +223,18 @@ impl Kernel<3, 3> for EpilogueGradients {
 
     fn cpu<T: Real>(&self, [(y, shape), (noise, _), (t, _)]: [(&[T], &Shape); 3]) -> Numbers<T, 3> {
         let (gain, slope) = (T::of(self.gain), T::of(self.slope));
-        let (gradient, sums) = by_channel(
-            shape,
-            |plane, out| {
-                for (out, (&y, &t)) in out.iter_mut().zip(y[plane.clone()].iter().zip(&t[plane])) {
-                    out.write(t * factor(y, slope) * gain);
-                }
-            },
-            |plane, gradient| sums2(gradient, &noise[plane], |t, noise| [t * noise, t]),
-        );
+        let size = planes(shape)[2];
+        // SAFETY: the planes of y and t are as long as those of the result.
+        let (gradient, [for_strength, for_bias]) = unsafe {
+            by_channel(shape, move |plane, out| {
+                let gated = move |y, t| t * factor(y, slope) * gain;
+                write(out, &y[plane.range.clone()], &t[plane.range], gated);
+                let noise = &noise[plane.sample * size..][..size];
+                sums2(out.assume_init_ref(), noise, |t, noise| [t * noise, t])
+            })
+        };
         let channels = Shape::from(shape.dims()[1]);
-        let of = |i: usize| (sums.iter().map(|sums| T::of(sums[i])).collect(), channels.clone());
-        Ok([(gradient, shape.clone()), of(0), of(1)])
+        Ok([(gradient, shape.clone()), (for_strength, channels.clone()), (for_bias, channels)])
     }
 
     #[cfg(feature = "cuda")]
@@ -312,8 +267,9 @@ impl Kernel<2, 1> for NoiseScaled {
             filled(noise.len() * channels, |y| {
                 y.par_chunks_mut(size).enumerate().with_min_len(CHUNK.div_ceil(size)).for_each(|(i, y)| {
                     let strength = strength[i % channels];
-                    widest(|| {
-                        for (y, &noise) in y.iter_mut().zip(&noise[i / channels * size..][..size]) {
+                    let noise = &noise[i / channels * size..][..size];
+                    widest(move || {
+                        for (y, &noise) in y.iter_mut().zip(noise) {
                             y.write(noise * strength);
                         }
                     });
@@ -355,7 +311,7 @@ impl Kernel<2, 1> for NoiseStrength {
         let of = |channel: usize| {
             let plane = |sample: usize| {
                 let t = &t[(sample * channels + channel) * size..][..size];
-                widest(|| sum2(t, &noise[sample * size..][..size], |t, noise| t * noise))
+                sum2(t, &noise[sample * size..][..size], |t, noise| t * noise)
             };
             T::of((0..n).map(plane).sum())
         };

@@ -40,7 +40,7 @@ pub fn gated_halves(x: &Tensor, activation: Activation) -> Result<Tensor> {
 fn write_values<T: Real>(activation: Activation, y: &mut [MaybeUninit<T>], (f, g): (&[T], &[T])) {
     let chunks = y.par_chunks_mut(CHUNK).zip(f.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK));
     with_value!(activation, phi => chunks.for_each(|((y, f), g)| {
-        widest(|| {
+        widest(move || {
             for ((y, &f), &g) in y.iter_mut().zip(f).zip(g) {
                 y.write(phi(f) * g.logistic());
             }
@@ -58,7 +58,7 @@ fn write_gradients<T: Real>(
     let operands = f.par_chunks(CHUNK).zip(g.par_chunks(CHUNK)).zip(t.par_chunks(CHUNK));
     let chunks = for_f.par_chunks_mut(CHUNK).zip(for_g.par_chunks_mut(CHUNK)).zip(operands);
     with_value!(activation, value => with_slope!(activation, slope => chunks.for_each(|((for_f, for_g), ((f, g), t))| {
-        widest(|| {
+        widest(move || {
             let operands = f.iter().zip(g).zip(t);
             for ((for_f, for_g), ((&f, &g), &t)) in for_f.iter_mut().zip(for_g).zip(operands) {
                 let (phi, sigma) = (value(f), g.logistic());

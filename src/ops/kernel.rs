@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, Layout, Storage, Tensor, WithDType};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::aligned::Aligned;
+use super::level::run;
 pub(super) use super::level::widest;
 use super::smooth::Smooth;
 use super::vector::Lanes;
@@ -110,13 +112,14 @@ pub(super) unsafe fn filled<T: Real>(len: usize, fill: impl FnOnce(&mut [MaybeUn
     values
 }
 
-/// f(x) number by number.
-pub(super) fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+/// f(x) number by number. Here and below f is copied for every piece: what a closure has borrowed would be read anew
+/// for every number, since the numbers that are written might be it.
+pub(super) fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Copy + Sync) -> Vec<T> {
     // SAFETY: the chunks of `out` and `x` pair up, and every number of a chunk is written.
     unsafe {
         filled(x.len(), |out| {
             out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
-                widest(|| {
+                widest(move || {
                     for (out, &x) in out.iter_mut().zip(x) {
                         out.write(f(x));
                     }
@@ -127,60 +130,79 @@ pub(super) fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 }
 
 /// f(x, y) number by number; the slices have one length.
-pub(super) fn map2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+pub(super) fn map2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Copy + Sync) -> Vec<T> {
     assert_eq!(x.len(), y.len(), "elementwise operands differ in length");
     // SAFETY: the chunks of `out`, `x` and `y` have equal lengths, and every number of a chunk is written.
     unsafe {
         filled(x.len(), |out| {
-            out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).for_each(|((out, x), y)| {
-                widest(|| {
-                    for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                        out.write(f(x, y));
-                    }
-                });
-            });
+            let chunks = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK));
+            chunks.for_each(|((out, x), y)| write(out, x, y, f));
         })
     }
+}
+
+/// Writes f(x, y) number by number, for slices of one length.
+pub(super) fn write<T: Real>(out: &mut [MaybeUninit<T>], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Copy) {
+    widest(move || {
+        for (out, (&x, &y)) in out.iter_mut().zip(x.iter().zip(y)) {
+            out.write(f(x, y));
+        }
+    });
 }
 
 /// How many running sums a reduction keeps: enough for two of the widest vector registers, and fixed, so that the order
 /// of additions never depends on the machine.
 const LANES: usize = 32;
 
-/// Σ f(x), in a fixed order: 32 interleaved partial sums, then those in double precision.
-#[inline(always)]
+/// Σ f(x), in a fixed order: 32 interleaved partial sums, then those in double precision. f should be short; what is too
+/// long to be compiled into the loop is not compiled for its vectors.
 pub(super) fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> f64 {
     let [total] = sums2(x, x, |x, _| [f(x)]);
     total
 }
 
 /// Σ f(x, y) over slices of one length, in a fixed order as [`sum`].
-#[inline(always)]
 pub(super) fn sum2<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> f64 {
     let [total] = sums2(x, y, |x, y| [f(x, y)]);
     total
 }
 
 /// Several sums over slices of one length in one pass, each as [`sum`].
-#[inline(always)]
 pub(super) fn sums2<T: Real, const N: usize>(x: &[T], y: &[T], f: impl Fn(T, T) -> [T; N]) -> [f64; N] {
-    let mut lanes = [[T::ZERO; LANES]; N];
-    let (mut xs, mut ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    for (x, y) in (&mut xs).zip(&mut ys) {
-        for lane in 0..LANES {
-            let terms = f(x[lane], y[lane]);
-            for (lanes, term) in lanes.iter_mut().zip(terms) {
-                lanes[lane] += term;
+    run(Sums { x, y, f })
+}
+
+/// A closure as long as this loop would be left out of the functions that are compiled for vectors.
+struct Sums<'a, T, F> {
+    x: &'a [T],
+    y: &'a [T],
+    f: F,
+}
+
+impl<T: Real, F: Fn(T, T) -> [T; N], const N: usize> WithSimd for Sums<'_, T, F> {
+    type Output = [f64; N];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; N] {
+        let Sums { x, y, f } = self;
+        let mut lanes = [[T::ZERO; LANES]; N];
+        let (mut xs, mut ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+        for (x, y) in (&mut xs).zip(&mut ys) {
+            for lane in 0..LANES {
+                let terms = f(x[lane], y[lane]);
+                for (lanes, term) in lanes.iter_mut().zip(terms) {
+                    lanes[lane] += term;
+                }
             }
         }
-    }
-    let mut totals = lanes.map(|lanes| lanes.iter().map(|lane| lane.wide()).sum::<f64>());
-    for (&x, &y) in xs.remainder().iter().zip(ys.remainder()) {
-        for (total, term) in totals.iter_mut().zip(f(x, y)) {
-            *total += term.wide();
+        let mut totals = lanes.map(|lanes| lanes.iter().map(|lane| lane.wide()).sum::<f64>());
+        for (&x, &y) in xs.remainder().iter().zip(ys.remainder()) {
+            for (total, term) in totals.iter_mut().zip(f(x, y)) {
+                *total += term.wide();
+            }
         }
+        totals
     }
-    totals
 }
 
 /// A pointer that tasks share to write disjoint parts of one buffer.

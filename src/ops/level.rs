@@ -128,7 +128,8 @@ static CHOSEN: LazyLock<Chosen> = LazyLock::new(|| {
 });
 
 /// Runs a loop compiled for the vectors of [`level`]. Nothing is fused or reordered for it: the numbers are the same
-/// bits on every level.
+/// bits on every level. The loop must be short, or else the compiler makes one function of it for all levels, with the
+/// narrowest vectors: longer ones are jobs for [`run`].
 #[inline(always)]
 pub(super) fn widest<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]

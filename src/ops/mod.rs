@@ -23,12 +23,14 @@ pub mod reshape;
 pub mod spectral;
 
 mod aligned;
+mod columns;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod kernel;
 mod lend;
 mod op;
 mod smooth;
+mod tiles;
 mod vector;
 
 #[cfg(feature = "cudnn")]

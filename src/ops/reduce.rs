@@ -92,7 +92,7 @@ fn reduce<T: Real>(shape: &Shape, dim: usize, f: impl Fn(Range<usize>) -> f64 + 
     let pieces = size.div_ceil(CHUNK).max(1);
     let piece = |i: usize| {
         let (end, start) = ((i / pieces + 1) * size, i / pieces * size + i % pieces * CHUNK);
-        widest(|| f(start..(start + CHUNK).min(end)))
+        f(start..(start + CHUNK).min(end))
     };
     let least = CHUNK.div_ceil(size.clamp(1, CHUNK));
     let sums: Vec<f64> = (0..rows * pieces).into_par_iter().with_min_len(least).map(piece).collect();
@@ -283,7 +283,7 @@ fn bad<T: Real>(tensors: &[&Tensor], which: &[usize]) -> candle_core::Result<Opt
             .flat_map(|(&i, numbers)| numbers.chunks(CHUNK).map(move |piece| (i, piece)))
             .collect();
         // Times 0, NaN and infinities become NaN.
-        let is_bad = |piece: &[T]| widest(|| total(piece, |x: T| x * T::ZERO)) != 0.0;
+        let is_bad = |piece: &[T]| total(piece, |x: T| x * T::ZERO) != 0.0;
         Ok(pieces.par_iter().filter(|(_, piece)| is_bad(piece)).map(|&(i, _)| i).min())
     })
 }

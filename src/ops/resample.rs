@@ -1,13 +1,17 @@
 //! Nearest upsampling and average pooling: one linear operation and its adjoint, which are each other's gradient.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Pair;
 #[cfg(feature = "cuda")]
 use super::cuda::{OnGpu, Operand, resample};
-use super::kernel::{Real, filled};
+use super::kernel::{CHUNK, Real, filled};
+use super::level::run;
 use super::op::{Kernel, Numbers, Op, apply};
+use super::tiles::{PoolTiles, SpreadTiles};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
@@ -82,6 +86,11 @@ impl Windows {
         (size + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1
     }
 
+    /// They touch each other, and the first begins where the plane does.
+    fn are_tiles(&self) -> bool {
+        self.kernel == self.stride && self.padding == [0, 0]
+    }
+
     /// The part of window `index` that lies on the plane.
     fn range(&self, axis: usize, index: usize, size: usize) -> std::ops::Range<usize> {
         let start = index * self.stride[axis];
@@ -124,7 +133,13 @@ impl Kernel<1, 1> for Pool {
         let out = unsafe {
             filled(n * c * rows * columns, |out| {
                 let planes = out.par_chunks_mut((rows * columns).max(1)).zip(x.par_chunks((h * w).max(1)));
-                planes.for_each(|(out, x)| {
+                planes.with_min_len(CHUNK.div_ceil((h * w).max(1))).for_each(|(out, x)| {
+                    let Windows { kernel, .. } = self.windows;
+                    if self.windows.are_tiles() {
+                        return T::with_scratch(w, |scratch| {
+                            run(PoolTiles { x, width: w, kernel, factor, scratch, out });
+                        });
+                    }
                     for (row, out) in out.chunks_mut(columns).enumerate() {
                         let ys = self.windows.range(0, row, h);
                         for (column, out) in out.iter_mut().enumerate() {
@@ -191,10 +206,21 @@ impl Kernel<1, 1> for Spread {
 
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, c, rows, columns) = shape.dims4()?;
-        let [h, w] = self.size;
-        let mut out = vec![T::ZERO; n * c * h * w];
-        let planes = out.par_chunks_mut((h * w).max(1)).zip(x.par_chunks((rows * columns).max(1)));
-        planes.for_each(|(out, x)| self.plane(x, columns, out));
+        let ([h, w], Windows { kernel, .. }) = (self.size, self.windows);
+        let factor = T::of(self.windows.factor);
+        // SAFETY: every plane of `out` is written by its own task, from the first to the last number.
+        let out = unsafe {
+            filled(n * c * h * w, |out| {
+                let planes = out.par_chunks_mut((h * w).max(1)).zip(x.par_chunks((rows * columns).max(1)));
+                planes.with_min_len(CHUNK.div_ceil((h * w).max(1))).for_each(|(out, x)| {
+                    if self.windows.are_tiles() {
+                        return run(SpreadTiles { x, columns, kernel, factor, width: w, out });
+                    }
+                    out.fill(MaybeUninit::new(T::ZERO));
+                    self.plane(x, columns, out.assume_init_mut());
+                });
+            })
+        };
         Ok([(out, (n, c, h, w).into())])
     }
 

@@ -77,7 +77,7 @@ impl Kernel<2, 1> for Times {
     fn cpu<T: Real>(&self, [(weight, shape), (v, _)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
         let columns = v.len().max(1);
         let rows = weight.par_chunks(columns).with_min_len(CHUNK.div_ceil(columns));
-        let products = rows.map(|row| T::of(widest(|| sum2(row, v, |w, v| w * v)))).collect();
+        let products = rows.map(|row| T::of(sum2(row, v, |w, v| w * v))).collect();
         Ok([(products, shape.dims()[0].into())])
     }
 

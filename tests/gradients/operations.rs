@@ -108,7 +108,9 @@ fn elementwise() -> Vec<Case> {
         Case::new("channel affine rank 2", &[&[4, 3], &[3], &[3]], |t| channel::affine(&t[0], &t[1], &t[2])),
         Case::new("channel scale", &[&[2, 3, 5], &[3]], |t| channel::scale(&t[0], &t[1])),
         Case::new("channel dot", &[&[2, 3, 17], &[2, 3, 17]], |t| channel::dot(&t[0], &t[1])),
+        Case::new("channel dot of matrices", &[&[4, 3], &[4, 3]], |t| channel::dot(&t[0], &t[1])),
         Case::new("channel sum", &[&[2, 3, 4, 5]], |t| channel::sum(&t[0])),
+        Case::new("channel sum of a matrix", &[&[4, 3]], |t| channel::sum(&t[0])),
     ]
 }
 

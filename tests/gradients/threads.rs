@@ -16,7 +16,7 @@ use tachie::ops::reduce::{dot_from, mean, scale};
 use tachie::ops::resample::{avg_pool2d, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
 use tachie::ops::spectral::{power_iteration, spectrally_normalized};
-use tachie::ops::{activation, conv};
+use tachie::ops::{activation, channel, conv};
 use tachie::rng::seed;
 
 use crate::processes::again;
@@ -86,6 +86,13 @@ fn other_operations_do_not_depend_on_the_number_of_threads() {
     });
     same_on_all_pools("batch norm 1-D", &[&[48, 3000], &[3000], &[3000]], |v| {
         Ok(batch_norm(&v[0], &v[1], &v[2], 1e-5)?.0)
+    });
+    same_on_all_pools("channels of pictures", &[&[8, 20, 24, 24], &[20], &[20]], |v| {
+        add(&channel::affine(&v[0], &v[1], &v[2])?, &channel::scale(&v[0], &channel::sum(&v[0])?)?)
+    });
+    same_on_all_pools("channels of a matrix", &[&[48, 3000], &[3000], &[3000]], |v| {
+        let y = bias_activation(&v[0], &v[1], Activation::LeakyRelu(0.2))?;
+        channel::affine(&y, &channel::dot(&y, &v[0])?, &v[2])
     });
     same_on_all_pools("instance norm", &[&[8, 20, 24, 24]], |v| instance_norm(&v[0], None, 1e-5));
     same_on_all_pools("activations and resampling", &[&[8, 20, 24, 24]], |v| {

@@ -172,12 +172,22 @@ fn gate_gradients(
 /// `factor` times the number of each row of a tensor of this shape, all over the row; a has the shape of its first
 /// dimensions.
 pub(crate) fn fill_rows(shape: &Shape, factor: f64, a: Operand) -> OnGpu<1> {
-    let size: usize = shape.dims()[a.1.dims().len()..].iter().product();
+    fill(shape, shape.dims()[a.1.dims().len()..].iter().product(), factor, a)
+}
+
+/// a `[C]` → every channel's number all over its planes of `shape`, `[N, C, ...]`.
+pub(crate) fn fill_channels(shape: &Shape, a: Operand) -> OnGpu<1> {
+    let [_, size] = planes("fill", shape.dims())?;
+    fill(shape, size, 1.0, a)
+}
+
+/// `factor` times the numbers of a, one after the other and from the first again, all over rows of `size` numbers.
+fn fill(shape: &Shape, size: usize, factor: f64, a: Operand) -> OnGpu<1> {
     let from = numbers("fill", a)?;
     let (out, address) = output(&a.0.device, from.float, shape.elem_count())?;
     let wide = pack(size, &[]);
     let packs = count("fill", shape.elem_count() / wide as usize)?;
-    let sizes = [packs, (size as u32 / wide).max(1)].map(Arg::Count);
+    let sizes = [packs, (size as u32 / wide).max(1), (from.len as u32).max(1)].map(Arg::Count);
     let args = [&sizes[..], &[Arg::Number(factor as f32), from.into(), address.into()]].concat();
     launch(&a.0.device, Module::Elementwise, &kernel("fill_rows", from.float, wide), Grid::over(packs), &args)?;
     Ok([(out, shape.clone())])

@@ -58,34 +58,27 @@ impl Group {
         (self.planes * self.size) as f64
     }
 
-    #[inline(always)]
     fn moments<T: Real>(self, x: &[T]) -> Moments {
         let (mut total, mut squares) = (0.0, 0.0);
-        widest(|| {
-            for plane in self.planes() {
-                total += sum(&x[plane], |x| x);
-            }
-        });
+        for plane in self.planes() {
+            total += sum(&x[plane], |x| x);
+        }
         let mean = total / self.count();
         let centre = T::of(mean);
-        widest(|| {
-            for plane in self.planes() {
-                squares += sum(&x[plane], |x| (x - centre) * (x - centre));
-            }
-        });
+        for plane in self.planes() {
+            squares += sum(&x[plane], move |x| (x - centre) * (x - centre));
+        }
         Moments { mean, variance: squares / self.count() }
     }
 
     fn sums<T: Real>(self, (x, t): (&[T], &[T]), moments: Moments, epsilon: f64) -> Sums {
         let centre = T::of(moments.mean);
         let (mut total, mut product) = (0.0, 0.0);
-        widest(|| {
-            for plane in self.planes() {
-                let [t, along] = sums2(&x[plane.clone()], &t[plane], |x, t| [t, (x - centre) * t]);
-                total += t;
-                product += along;
-            }
-        });
+        for plane in self.planes() {
+            let [t, along] = sums2(&x[plane.clone()], &t[plane], move |x, t| [t, (x - centre) * t]);
+            total += t;
+            product += along;
+        }
         Sums { total, along: product * moments.rate(epsilon) }
     }
 }
@@ -131,8 +124,7 @@ impl Over {
         (weight, bias): (&[T], &[T]),
     ) -> (Vec<T>, Vec<Moments>) {
         if self.is_columns(shape) {
-            let moments = known.map_or_else(|| columns::moments(x, shape.dims()[1]), <[_]>::to_vec);
-            return (columns::normalize(x, &moments, epsilon, (weight, bias)), moments);
+            return columns::normalize(x, shape.dims()[1], known, epsilon, (weight, bias));
         }
         let mut moments = Vec::new();
         // SAFETY: the planes of all groups cover the tensor, each once.

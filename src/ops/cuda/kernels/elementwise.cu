@@ -198,11 +198,11 @@ __device__ __forceinline__ void gated_gradients(u32 n, u32 half, u32 skip, u32 f
     });
 }
 
-// out = scale · the number of the row, all over rows of `size` packs.
+// out = scale · the number of the row, all over rows of `size` packs; row i has number i modulo `rows`.
 template <class T, int V>
-__device__ __forceinline__ void fill_rows(u32 n, u32 size, float scale, const T *a, T *out) {
+__device__ __forceinline__ void fill_rows(u32 n, u32 size, u32 rows, float scale, const T *a, T *out) {
     each(n, [=](u32 i) {
-        float v[V], value = scale * widen(a[i / size]);
+        float v[V], value = scale * widen(a[i / size % rows]);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = value;
         store<V>(out, i, v);
@@ -246,7 +246,7 @@ __device__ __forceinline__ void fill_rows(u32 n, u32 size, float scale, const T 
                                                    const T *g, const T *t, T *for_f, T *for_g) {                       \
         gated_gradients<T, V>(n, half, skip, function, slope, f, g, t, for_f, for_g);                                  \
     }                                                                                                                  \
-    extern "C" __global__ void fill_rows_##S(u32 n, u32 size, float scale, const T *a, T *out) {                       \
-        fill_rows<T, V>(n, size, scale, a, out);                                                                       \
+    extern "C" __global__ void fill_rows_##S(u32 n, u32 size, u32 rows, float scale, const T *a, T *out) {             \
+        fill_rows<T, V>(n, size, rows, scale, a, out);                                                                 \
     }
 FOR_EACH_TYPE(KERNELS)
