@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
-use super::layout::{ChannelsLast, Planes};
+use super::layout::{ChannelsLast, Planes, transpose};
 use super::product::{Product, TERMS, VECTORS, panels};
 use crate::ops::aligned::Aligned;
 use crate::ops::kernel::{CHUNK, Real, Shared, filled};
@@ -135,18 +135,10 @@ pub(super) fn weight_gradient<T: Real>(
     let (taps, channels, targets) = (correlation.taps.len(), correlation.source_channels, correlation.target_channels);
     let vectors = targets.div_ceil(lanes);
     let (depth, step) = (taps * channels, vectors * lanes);
-    // Rows of the result in the order (8 channels, tap, channel), so that a task reads few channels of all taps.
-    let rows: Vec<(usize, usize)> = (0..channels)
-        .step_by(8)
-        .flat_map(|first| {
-            let last = (first + 8).min(channels);
-            (0..taps).flat_map(move |tap| (first..last).map(move |channel| (tap, channel)))
-        })
-        .collect();
     // The sums of a task stay in the second-level cache.
-    let most = (PIXELS / 2 / size_of::<T>() / step).clamp(8, 1024) / 8 * 8;
-    let per_task = rows.len().div_ceil(TASKS).next_multiple_of(8).max(64).min(most);
-    let tasks = rows.len().div_ceil(per_task);
+    let most = (PIXELS / 2 / size_of::<T>() / step).clamp(16, 1024) / 16 * 16;
+    let per_task = depth.div_ceil(TASKS).next_multiple_of(16).max(64).min(most);
+    let tasks = depth.div_ceil(per_task);
     let [height, columns] = correlation.positions;
     let lines = correlation.images * height;
     let at_once = (TERMS / columns.max(1)).max(1);
@@ -157,14 +149,12 @@ pub(super) fn weight_gradient<T: Real>(
             let gradient = Shared::new(gradient.as_mut_ptr().cast::<T>());
             (0..tasks * correlation.groups).into_par_iter().for_each(|task| {
                 let (group, first) = (task / tasks, task % tasks * per_task);
-                let rows = &rows[first..(first + per_task).min(rows.len())];
                 let plane = source.size[0] * source.size[1];
-                let place = |&(tap, channel): &(usize, usize)| {
-                    (group * channels + channel) * plane + source.tap(correlation.taps[tap])
-                };
-                let places: Vec<usize> = rows.iter().map(place).collect();
+                let place =
+                    |row: usize| (group * channels + row / taps) * plane + source.tap(correlation.taps[row % taps]);
+                let places: Vec<usize> = (first..(first + per_task).min(depth)).map(place).collect();
                 let mut runs = Vec::new();
-                T::with_scratch(rows.len() * step, |sums| {
+                T::with_scratch(places.len() * step, |sums| {
                     for start in (0..lines).step_by(at_once) {
                         runs.clear();
                         runs.extend((start..(start + at_once).min(lines)).map(|line| {
@@ -188,13 +178,8 @@ pub(super) fn weight_gradient<T: Real>(
                             });
                         }
                     }
-                    for target in 0..targets {
-                        // A target's weights lie side by side; the other way round every number would be a cache line.
-                        let to = gradient.get().add((group * targets + target) * depth);
-                        for (&(tap, channel), sum) in rows.iter().zip(sums[target..].iter().step_by(step)) {
-                            *to.add(channel * taps + tap) = *sum;
-                        }
-                    }
+                    let to = gradient.get().add(group * targets * depth + first);
+                    transpose(sums.as_ptr(), step, places.len(), targets, to, depth);
                 });
             });
         })

@@ -116,6 +116,54 @@ impl<T: Real> Planes<T> {
     }
 }
 
+/// Pictures as `[N, H, C, W]` with a border of zeros: what a row of windows reads lies together, one cache line behind the
+/// other.
+pub(super) struct Rows<T> {
+    pub(super) numbers: Aligned<T>,
+    /// Rows and columns with the border.
+    pub(super) size: [usize; 2],
+    pub(super) channels: usize,
+    pub(super) corner: [usize; 2],
+}
+
+impl<T: Real> Rows<T> {
+    /// From `[images, channels, h, w]`.
+    pub(super) fn new(source: &[T], images: usize, channels: usize, [h, w]: [usize; 2], border: Border) -> Rows<T> {
+        let [top, left, below, right] = border;
+        let size = [top + h + below, left + w + right];
+        let row = channels * size[1];
+        // SAFETY: every row is written by its own task: its border and its channels.
+        let numbers = unsafe {
+            let len = images * size[0] * row;
+            // Vectors reach beyond a row, behind the last one too.
+            let slack = VECTORS * width::<T>();
+            Aligned::filled(len + slack, |numbers: Shared<T>| {
+                std::slice::from_raw_parts_mut(numbers.get().add(len), slack).fill(T::ZERO);
+                let rows = (0..images * size[0]).into_par_iter().with_min_len(CHUNK.div_ceil(row.max(1)));
+                rows.for_each(|index| {
+                    let to = std::slice::from_raw_parts_mut(numbers.get().add(index * row), row);
+                    let (image, y) = (index / size[0], index % size[0]);
+                    if y < top || y >= top + h {
+                        return to.fill(T::ZERO);
+                    }
+                    for (channel, to) in to.chunks_exact_mut(size[1]).enumerate() {
+                        let from = &source[((image * channels + channel) * h + y - top) * w..][..w];
+                        to[..left].fill(T::ZERO);
+                        to[left..left + w].copy_from_slice(from);
+                        to[left + w..].fill(T::ZERO);
+                    }
+                });
+            })
+        };
+        Rows { numbers, size, channels, corner: [top, left] }
+    }
+
+    /// Where row y of a channel of an image begins, counted with the border.
+    pub(super) fn at(&self, image: usize, y: usize, channel: usize) -> usize {
+        ((image * self.size[0] + y) * self.channels + channel) * self.size[1]
+    }
+}
+
 /// to[j·to_step + i] = from[i·from_step + j] for i < rows, j < columns.
 ///
 /// # Safety

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::correlation::{Correlation, Weights};
-use super::layout::Planes;
+use super::layout::Rows;
 use super::product::{Product, panels};
 use crate::ops::kernel::{Real, Shared};
 use crate::ops::level::run;
@@ -25,7 +25,7 @@ pub(super) fn fits(correlation: &Correlation) -> bool {
 pub(super) unsafe fn forward<T: Real>(
     correlation: &Correlation,
     weights: &Weights<T>,
-    source: &Planes<T>,
+    source: &Rows<T>,
     bias: Option<&[T]>,
     out: Shared<T>,
 ) {
@@ -40,11 +40,11 @@ pub(super) unsafe fn forward<T: Real>(
     let ordered = ordered(correlation, weights, corner, taps);
     let depth = inputs * height * taps;
     let channels: Vec<usize> = (0..outputs).map(|channel| channel * depth).collect();
-    let plane = source.size[0] * source.size[1];
-    let window = source.tap(corner);
-    // A row of the kernel is a run: of the weights, and of the source.
-    let line = |i: usize| [i * taps, i / height * plane + i % height * source.size[1]];
-    let runs: Vec<[usize; 2]> = (0..inputs * height).map(line).collect();
+    let [above, left] = [0, 1].map(|axis| (source.corner[axis] as isize + corner[axis]) as usize);
+    // A row of the kernel is a run: of the weights, and of the source, whose numbers are read in the order they lie in.
+    let line = |row: usize, channel: usize| [(channel * height + row) * taps, source.at(0, row, channel)];
+    let runs: Vec<[usize; 2]> =
+        (0..height).flat_map(|row| (0..inputs).map(move |channel| line(row, channel))).collect();
     let (target, spacing) = (correlation.target, correlation.spacing);
     (0..correlation.images * correlation.groups * rows).into_par_iter().for_each(|task| {
         let (index, y) = (task / rows, task % rows);
@@ -54,7 +54,7 @@ pub(super) unsafe fn forward<T: Real>(
                 let bias = &bias[group * outputs..][..outputs];
                 sums.chunks_exact_mut(step).zip(bias).for_each(|(sums, &bias)| sums.fill(bias));
             }
-            let start = index * inputs * plane + y * source.size[1] + window;
+            let start = source.at(index / correlation.groups, y + above, group * inputs) + left;
             for (first, vectors) in panels(vectors) {
                 run(Product {
                     left: ordered[group * outputs * depth..].as_ptr(),

@@ -6,7 +6,7 @@ use candle_core::{Shape, Tensor};
 
 use super::ConvSpec;
 use super::correlation::{Correlation, Weights};
-use super::layout::{ChannelsLast, Planes};
+use super::layout::{ChannelsLast, Planes, Rows};
 use super::{direct, narrow, pointwise, winograd};
 use crate::autograd::{Saved, Saves};
 use crate::ops::channel;
@@ -201,6 +201,36 @@ impl Conv {
     }
 }
 
+/// How a correlation is computed.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Nothing,
+    /// With the bias or zeros.
+    Fill,
+    Pointwise,
+    Narrow,
+    Winograd,
+    Direct,
+}
+
+impl Way {
+    fn of(correlation: &Correlation) -> Way {
+        if correlation.pixels() == 0 {
+            Way::Nothing
+        } else if correlation.is_empty() {
+            Way::Fill
+        } else if correlation.is_pointwise() {
+            Way::Pointwise
+        } else if narrow::fits(correlation) {
+            Way::Narrow
+        } else if winograd::fits(correlation) {
+            Way::Winograd
+        } else {
+            Way::Direct
+        }
+    }
+}
+
 /// Runs correlations of one source that together write all of `out`.
 ///
 /// # Safety
@@ -212,32 +242,33 @@ unsafe fn correlate<T: Real>(
     out: &mut [MaybeUninit<T>],
 ) {
     let out = Shared::new(out.as_mut_ptr().cast::<T>());
+    let ways: Vec<Way> = correlations.iter().map(|(correlation, _)| Way::of(correlation)).collect();
     let mut border = [0; 4];
-    for (correlation, _) in correlations {
-        let tile = if winograd::fits(correlation) { winograd::TILE } else { 1 };
-        let needed = correlation.border(tile);
+    for ((correlation, _), way) in correlations.iter().zip(&ways) {
+        let needed = correlation.border(if *way == Way::Winograd { winograd::TILE } else { 1 });
         border = std::array::from_fn(|side| border[side].max(needed[side]));
     }
-    let (mut pixels, mut planes) = (None, None);
-    for (correlation, weights) in correlations {
+    let (mut pixels, mut rows) = (None, None);
+    for ((correlation, weights), way) in correlations.iter().zip(ways) {
         let (images, size) = (correlation.images, correlation.source);
         let channels = correlation.groups * correlation.source_channels;
         let channels_last = || ChannelsLast::new(source, images, channels, size, border);
         // SAFETY: passed on; the correlations run one after the other.
         unsafe {
-            if correlation.pixels() == 0 {
-                continue;
-            } else if correlation.is_empty() {
-                correlation.fill(bias, out);
-            } else if correlation.is_pointwise() {
-                pointwise::forward(correlation, weights, source, bias, out);
-            } else if narrow::fits(correlation) {
-                let planes = planes.get_or_insert_with(|| Planes::new(source, images * channels, size, border));
-                narrow::forward(correlation, weights, planes, bias, out);
-            } else if winograd::fits(correlation) {
-                winograd::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
-            } else {
-                direct::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
+            match way {
+                Way::Nothing => {}
+                Way::Fill => correlation.fill(bias, out),
+                Way::Pointwise => pointwise::forward(correlation, weights, source, bias, out),
+                Way::Narrow => {
+                    let rows = rows.get_or_insert_with(|| Rows::new(source, images, channels, size, border));
+                    narrow::forward(correlation, weights, rows, bias, out);
+                }
+                Way::Winograd => {
+                    winograd::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
+                }
+                Way::Direct => {
+                    direct::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
+                }
             }
         }
     }
