@@ -6,8 +6,9 @@ use std::fs;
 
 use common::{ToyConfig, assert_same, contents, open, rows, squares};
 use tachie::Error;
+use tachie::candle_core::Device;
 use tachie::rng::Seed;
-use tachie::train::plan::{Average, Intervals, Mark};
+use tachie::train::plan::{Average, Intervals, Mark, Precision};
 use tachie::train::progress::Ended;
 use tachie::train::trainer::{Options, Trainer};
 
@@ -91,6 +92,27 @@ fn another_run_is_refused_with_every_difference() {
     let intervals = Intervals { history: 1, preview: 7, checkpoint: 3 };
     let options = Options::default().intervals(intervals).threads(3);
     assert_eq!(open(folder.path(), &config, options).unwrap().steps_done(), 2);
+}
+
+#[test]
+fn precision_is_part_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ToyConfig::default();
+    let here = || Options::default().device(&Device::Cpu);
+    let message = open(folder.path(), &config, here().precision(Precision::Bf16)).unwrap_err().to_string();
+    assert!(message.contains("bf16 on the CPU") && message.contains("TACHIE_DEVICE=cuda"), "{message}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "refused before anything was written");
+
+    open(folder.path(), &config, here()).unwrap().steps(2).unwrap();
+    let path = folder.path().join("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("precision = \"f32\"\n"), "{text}");
+    // A folder from before there was a choice.
+    fs::write(&path, text.replace("precision = \"f32\"\n", "")).unwrap();
+    assert_eq!(open(folder.path(), &config, here()).unwrap().steps_done(), 2);
+    fs::write(&path, text.replace("precision = \"f32\"", "precision = \"bf16\"")).unwrap();
+    let message = open(folder.path(), &config, here()).unwrap_err().to_string();
+    assert!(message.contains("plan.precision: \"bf16\" there, \"f32\" here"), "{message}");
 }
 
 #[test]

@@ -66,6 +66,9 @@ fn mistakes_are_one_line() {
     assert!(text.contains("x.toml"), "{text}");
     let both = ["train", "make-girls", "--data", "x.toml", "--out", "run", "--steps", "1", "--kimg", "1"];
     assert_eq!(tachie(here, &both).status.code(), Some(2));
+    let half = tachie(here, &["train", "make-girls", "--data", "x.toml", "--out", "run", "--precision", "half"]);
+    let text = String::from_utf8(half.stderr).unwrap();
+    assert!(half.status.code() == Some(2) && text.contains("f32 or bf16"), "{text}");
 }
 
 #[test]

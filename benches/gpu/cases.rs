@@ -2,7 +2,7 @@
 //! a block takes.
 
 use tachie::Result;
-use tachie::candle_core::Tensor;
+use tachie::candle_core::{DType, Tensor};
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::activation::Activation;
 use tachie::ops::minibatch::minibatch_deviation;
@@ -22,6 +22,20 @@ pub struct Case {
     pub name: String,
     pub shapes: Vec<Vec<usize>>,
     pub run: Run,
+}
+
+impl Case {
+    /// What operand `i` is stored as where maps are stored as `dtype`: numbers per channel or row are f32 beside bf16
+    /// maps.
+    pub fn dtype(&self, i: usize, dtype: DType) -> DType {
+        let vector = self.shapes[i].len() < self.shapes[0].len();
+        if vector && dtype == DType::BF16 { DType::F32 } else { dtype }
+    }
+
+    /// Whether the operation exists for bf16: a spectral norm is taken of weights, which are f32.
+    pub fn takes_bf16(&self) -> bool {
+        self.name != "spectral norm"
+    }
 }
 
 fn case(name: impl Into<String>, shapes: &[&[usize]], run: impl Fn(&[Tensor]) -> Result<Tensor> + 'static) -> Case {

@@ -6,8 +6,10 @@ use std::ffi::{CStr, c_char};
 use tachie::autograd::backward;
 use tachie::candle_core::{Device, Var};
 use tachie::rng::Seed;
+use tachie::train::plan::Precision;
 use tachie::{Error, Result};
 
+use super::models::Model;
 use super::{cases, steps};
 
 const HEAD: &str = "\
@@ -90,9 +92,9 @@ pub fn run(gpu: &Device, only: Option<&str>) -> Result<()> {
         println!("{:?} = {}", case.name, shown(&last));
     }
     println!("\n[steps]");
-    for model in steps::few(false).iter().filter(|model| wanted(&model.name)) {
+    for (model, precision) in stepped().iter().filter(|(model, _)| wanted(&model.name)) {
         let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
-        let (mut trainer, batch) = steps::trainer(model, gpu, folder.path())?;
+        let (mut trainer, batch) = steps::trainer(model, gpu, *precision, folder.path())?;
         let mut cycle = || -> Result<()> {
             for _ in 0..model.cycle() {
                 trainer.step_on(&batch)?;
@@ -102,7 +104,18 @@ pub fn run(gpu: &Device, only: Option<&str>) -> Result<()> {
         cycle()?;
         counter.take();
         cycle()?;
-        println!("{:?} = {}", format!("{}, {} steps", model.name, model.cycle()), shown(&counter.take()));
+        let of = match precision {
+            Precision::F32 => model.name.clone(),
+            Precision::Bf16 => format!("{}, {precision}", model.name),
+        };
+        println!("{:?} = {}", format!("{of}, {} steps", model.cycle()), shown(&counter.take()));
     }
     Ok(())
+}
+
+/// All models in f32, then those at 64 px in bf16.
+fn stepped() -> Vec<(Model, Precision)> {
+    let half = steps::few(false).into_iter().filter(|model| !model.large).map(|model| (model, Precision::Bf16));
+    let all = steps::few(false).into_iter().map(|model| (model, Precision::F32));
+    all.chain(half).collect()
 }

@@ -7,6 +7,7 @@ use tachie::candle_core::Device;
 use tachie::data::batch::Batch;
 use tachie::models::make_girls::MakeGirlsConfig;
 use tachie::rng::Seed;
+use tachie::train::plan::Precision;
 use tachie::train::trainer::{Options, Trainer};
 
 use super::models::{Model, models};
@@ -27,10 +28,11 @@ pub fn few(small: bool) -> Vec<Model> {
 }
 
 /// A trainer on `device` in a folder of its own, and the batch that it is shown.
-pub fn trainer(model: &Model, device: &Device, folder: &Path) -> Result<(Trainer, Batch)> {
+pub fn trainer(model: &Model, device: &Device, precision: Precision, folder: &Path) -> Result<(Trainer, Batch)> {
     let faces = model.faces()?;
     let config = MakeGirlsConfig { tags: faces.tags().clone(), ..model.config.clone() };
     let gan = config.build_with(device, Seed(0))?;
-    let trainer = gan.train_with(&faces, folder, Options::default().seed(Seed(0)).threads(0))?;
+    let options = Options::default().seed(Seed(0)).threads(0).precision(precision);
+    let trainer = gan.train_with(&faces, folder, options)?;
     Ok((trainer, model.batch()?.to_device(device)?))
 }

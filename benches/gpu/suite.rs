@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "shared with other programs, of which each uses a part")]
 #[path = "../common/models.rs"]
 mod models;
+#[allow(dead_code, reason = "shared with other programs, of which each uses a part")]
+#[path = "../common/operations.rs"]
+mod operations;
 
 mod cases;
 mod counts;
@@ -49,6 +52,9 @@ enum Command {
         /// Where the numbers go, and what PyTorch needs to do the same
         #[arg(long)]
         out: PathBuf,
+        /// Small models and a pass or two: tries the way out, the times mean nothing
+        #[arg(long)]
+        quick: bool,
     },
 }
 
@@ -58,7 +64,7 @@ fn main() -> Result<()> {
         Command::Device => println!("{}", tachie::device::describe(&device)),
         Command::Parity { small, only } => parity::run(&on_gpu(device)?, small, &only)?,
         Command::Counts { only } => counts::run(&on_gpu(device)?, only.as_deref())?,
-        Command::Time { out } => time::run(&on_gpu(device)?, &out)?,
+        Command::Time { out, quick } => time::run(&on_gpu(device)?, &out, quick)?,
     }
     Ok(())
 }

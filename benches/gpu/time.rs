@@ -3,23 +3,29 @@
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::json;
-use tachie::autograd::backward;
-use tachie::candle_core::{DType, Device, Var};
+use serde_json::{Value, json};
+use tachie::autograd::backward_from;
+use tachie::candle_core::{DType, Device, Tensor, Var};
+use tachie::nn::conv::ConvSpec;
 use tachie::rng::Seed;
+use tachie::train::plan::Precision;
 use tachie::{Error, Result};
 
 use super::models::{Model, models};
+use super::operations::{self, Case};
 use super::steps;
 
-/// Seconds that a measurement lasts.
-const LASTING: f64 = 1.0;
+/// Seconds that a measurement of a step lasts, and of an operation.
+const STEP: f64 = 1.0;
+const OPERATION: f64 = 0.3;
 /// Passes before anything is measured: algorithms are chosen, memory is taken.
 const WARM: usize = 3;
 
-/// Writes `tachie.csv` (kind, name, type, milliseconds) and, per model, a folder for PyTorch into `out`.
-pub fn run(gpu: &Device, out: &Path) -> Result<()> {
+/// Writes `tachie.csv` (kind, name, type, milliseconds), `operations.json` and, per model, a folder for PyTorch into
+/// `out`.
+pub fn run(gpu: &Device, out: &Path, quick: bool) -> Result<()> {
     tachie::device::allow_tf32(true);
+    let clock = Clock { gpu, quick };
     let write =
         |path: &Path, text: String| std::fs::write(path, text).map_err(|source| Error::io("write", path, source));
     std::fs::create_dir_all(out).map_err(|source| Error::io("make the folder", out, source))?;
@@ -28,33 +34,33 @@ pub fn run(gpu: &Device, out: &Path) -> Result<()> {
         println!("{kind:10} {dtype:5} {time:10.3} ms  {name}");
         rows.push_str(&format!("{kind},\"{name}\",{dtype},{time}\n"));
     };
-    let cases = convolutions();
-    for case in &cases {
-        for (dtype, name) in [(DType::F32, "tf32"), (DType::BF16, "bf16")] {
-            row("operation", &case.name, name, case.time(gpu, dtype)?);
+    let mut requests = Vec::new();
+    for timed in timed_operations(quick)? {
+        for &(dtype, name) in timed.types() {
+            row("operation", &timed.case.name, name, clock.operation(&timed, dtype)?);
         }
+        requests.push(timed.request());
     }
-    let requests: Vec<_> = cases.iter().map(|case| case.request.clone()).collect();
     write(&out.join("operations.json"), json!(requests).to_string())?;
-    for (i, model) in timed().into_iter().enumerate() {
+    for (i, model) in timed_models(quick).into_iter().enumerate() {
         let folder = out.join(format!("model-{i}"));
         std::fs::create_dir_all(&folder).map_err(|source| Error::io("make the folder", &folder, source))?;
-        let runs = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
-        let (mut trainer, batch) = steps::trainer(&model, gpu, runs.path())?;
-        model.export(&trainer, &model.batch()?, &folder)?;
         write(&folder.join("name.txt"), model.name.clone())?;
-        let cycle = model.cycle();
-        let time = measured(gpu, || (0..cycle).try_for_each(|_| trainer.step_on(&batch).map(|_| ())))? / cycle as f64;
-        row("step", &model.name, "tf32", time);
+        for (precision, name) in [(Precision::F32, "tf32"), (Precision::Bf16, "bf16")] {
+            row("step", &model.name, name, clock.step(&model, precision, &folder)?);
+        }
     }
     write(&out.join("tachie.csv"), rows)
 }
 
-/// The models at sizes that fill a GPU.
-fn timed() -> Vec<Model> {
-    let batches = [("make-girls paper, 128 px", 64), ("dcgan paper, 128 px", 64), ("make-girls tiny", 64)];
+/// The models at sizes that fill a GPU; the smallest alone, with few pictures, where it is to be quick.
+fn timed_models(quick: bool) -> Vec<Model> {
+    let batches: &[(&str, usize)] = match quick {
+        true => &[("make-girls tiny", 2)],
+        false => &[("make-girls paper, 128 px", 64), ("dcgan paper, 128 px", 64), ("make-girls tiny", 64)],
+    };
     let all = models();
-    let model = |(name, batch): (&str, usize)| {
+    let model = |&(name, batch): &(&str, usize)| {
         let model = all.iter().find(|model| model.name.starts_with(name))?;
         let name = model.name.rsplit_once(", batch").map_or(model.name.as_str(), |(name, _)| name);
         Some(Model {
@@ -63,65 +69,127 @@ fn timed() -> Vec<Model> {
             ..model.clone()
         })
     };
-    batches.into_iter().filter_map(model).collect()
+    batches.iter().filter_map(model).collect()
 }
 
-/// An operation to measure.
+/// An operation to measure, and whether it exists for bf16 maps.
 struct Timed {
-    name: String,
-    request: serde_json::Value,
-    stride: usize,
-    padding: usize,
-    shapes: [Vec<usize>; 2],
+    case: Case,
+    half: bool,
 }
 
-/// Convolutions of the paper's networks at 128 px, batch 64.
-fn convolutions() -> Vec<Timed> {
+/// The convolutions of the paper's networks, and every other kind of operation of the CPU's benches, at batch 64 (4
+/// where it is to be quick).
+fn timed_operations(quick: bool) -> Result<Vec<Timed>> {
+    let n = if quick { 4 } else { 64 };
+    let groups = ["norms", "activations", "resampling", "Adam", "running average", "reductions"];
+    let others = operations::cases()?.into_iter().filter(|case| groups.contains(&case.group)).map(|mut case| {
+        // Optimizers and the norm of a weight work on parameters, which are f32.
+        let half = !case.in_place() && case.request["op"] != "spectral_norm";
+        if half {
+            // The CPU's benches have 16 pictures.
+            let batches = case.shapes.iter_mut().filter(|shape| shape.len() > 1).filter_map(|shape| shape.first_mut());
+            batches.filter(|batch| **batch == 16).for_each(|batch| *batch = n);
+            case.name = case.name.replace("16x", &format!("{n}x"));
+        }
+        Timed { case, half }
+    });
+    Ok(convolutions(n).into_iter().chain(others).collect())
+}
+
+/// Convolutions of the paper's networks at 128 px.
+fn convolutions(n: usize) -> Vec<Timed> {
     let shapes: [([usize; 4], [usize; 4], usize, usize); 6] = [
-        ([64, 64, 16, 16], [64, 64, 3, 3], 1, 1),
-        ([64, 64, 64, 64], [256, 64, 3, 3], 1, 1),
-        ([64, 64, 128, 128], [3, 64, 9, 9], 1, 4),
-        ([64, 3, 128, 128], [32, 3, 4, 4], 2, 1),
-        ([64, 128, 16, 16], [128, 128, 3, 3], 1, 1),
-        ([64, 512, 4, 4], [1024, 512, 3, 3], 2, 1),
+        ([n, 64, 16, 16], [64, 64, 3, 3], 1, 1),
+        ([n, 64, 64, 64], [256, 64, 3, 3], 1, 1),
+        ([n, 64, 128, 128], [3, 64, 9, 9], 1, 4),
+        ([n, 3, 128, 128], [32, 3, 4, 4], 2, 1),
+        ([n, 128, 16, 16], [128, 128, 3, 3], 1, 1),
+        ([n, 512, 4, 4], [1024, 512, 3, 3], 2, 1),
     ];
-    shapes
-        .into_iter()
-        .map(|(x, w, stride, padding)| {
-            let name = format!("conv{}x{} s{stride} N{} {}→{} {}²", w[2], w[3], x[0], w[1], w[0], x[2]);
-            let request = json!({ "name": name, "op": "conv2d", "x": x, "w": w, "stride": stride, "padding": padding });
-            Timed { name, request, stride, padding, shapes: [x.to_vec(), w.to_vec()] }
-        })
-        .collect()
+    let timed = |(x, w, stride, padding): ([usize; 4], [usize; 4], usize, usize)| {
+        let name = format!("conv{}x{} s{stride} N{n} {}→{} {}²", w[2], w[3], w[1], w[0], x[2]);
+        let request = json!({ "op": "conv2d", "stride": stride, "padding": padding });
+        let spec = ConvSpec::padded(padding).stride(stride);
+        let run: operations::Run = Box::new(move |v| tachie::ops::conv::conv2d(&v[0], &v[1], &spec));
+        let case = Case { group: "convolutions", name, request, shapes: vec![x.to_vec(), w.to_vec()], run };
+        Timed { case, half: true }
+    };
+    shapes.into_iter().map(timed).collect()
 }
 
 impl Timed {
-    /// Forward and backward.
-    fn time(&self, gpu: &Device, dtype: DType) -> Result<f64> {
-        let operand = |shape: &Vec<usize>| -> Result<Var> {
-            let tensor = Seed(1).stream("operand").normal_tensor(shape, &Device::Cpu)?;
-            Ok(Var::from_tensor(&tensor.to_dtype(DType::F32)?.to_device(gpu)?.to_dtype(dtype)?)?)
-        };
-        let (x, w) = (operand(&self.shapes[0])?, operand(&self.shapes[1])?);
-        let spec = tachie::nn::conv::ConvSpec::padded(self.padding).stride(self.stride);
-        measured(gpu, || backward(&tachie::ops::conv::conv2d(&x, &w, &spec)?).map(|_| ()))
+    /// The types it is measured in, with their names in tables.
+    fn types(&self) -> &'static [(DType, &'static str)] {
+        let all = &[(DType::F32, "tf32"), (DType::BF16, "bf16")];
+        if self.half { all } else { &all[..1] }
+    }
+
+    /// What PyTorch needs to know.
+    fn request(&self) -> Value {
+        let mut request = self.case.request();
+        request["name"] = json!(self.case.name);
+        request["modes"] = json!(self.types().iter().map(|(_, name)| name).collect::<Vec<_>>());
+        request
     }
 }
 
-/// Milliseconds of one pass: as many as [`LASTING`] holds, between two points at which the GPU has nothing left to do.
-fn measured(gpu: &Device, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
-    for _ in 0..WARM {
-        pass()?;
+/// Measures on a GPU.
+struct Clock<'a> {
+    gpu: &'a Device,
+    quick: bool,
+}
+
+impl Clock<'_> {
+    /// Forward and backward, or once in place.
+    fn operation(&self, timed: &Timed, dtype: DType) -> Result<f64> {
+        let case = &timed.case;
+        let operand = |(i, shape): (usize, &Vec<usize>)| -> Result<Var> {
+            // Numbers per channel are f32 beside bf16 maps.
+            let dtype = if shape.len() < case.shapes[0].len() { DType::F32 } else { dtype };
+            // As many as make no difference to a GPU: drawing all of a network's takes longer than all measurements.
+            let tensor = Seed(1).stream(&format!("operand {i}")).normal_tensor(&[8192], &Device::Cpu)?;
+            let count: usize = shape.iter().product();
+            let tensor = tensor.repeat(count.div_ceil(8192))?.narrow(0, 0, count)?.reshape(shape.as_slice())?;
+            Ok(Var::from_tensor(&tensor.to_device(self.gpu)?.to_dtype(dtype)?)?)
+        };
+        let operands = case.shapes.iter().enumerate().map(operand).collect::<Result<Vec<Var>>>()?;
+        if case.in_place() {
+            return self.measured(OPERATION, || (case.run)(&operands).map(|_| ()));
+        }
+        let upstream: Tensor = (case.run)(&operands)?.ones_like()?.contiguous()?;
+        self.measured(OPERATION, || backward_from(&(case.run)(&operands)?, &upstream).map(|_| ()))
     }
-    gpu.synchronize()?;
-    let start = Instant::now();
-    pass()?;
-    gpu.synchronize()?;
-    let passes = (LASTING / start.elapsed().as_secs_f64().max(1e-5)).clamp(3.0, 2_000.0) as usize;
-    let start = Instant::now();
-    for _ in 0..passes {
-        pass()?;
+
+    /// A training step. In f32 it leaves what PyTorch starts from in `folder`.
+    fn step(&self, model: &Model, precision: Precision, folder: &Path) -> Result<f64> {
+        let runs = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
+        let (mut trainer, batch) = steps::trainer(model, self.gpu, precision, runs.path())?;
+        if precision == Precision::F32 {
+            model.export(&trainer, &model.batch()?, folder)?;
+        }
+        let cycle = model.cycle();
+        let time = self.measured(STEP, || (0..cycle).try_for_each(|_| trainer.step_on(&batch).map(|_| ())))?;
+        Ok(time / cycle as f64)
     }
-    gpu.synchronize()?;
-    Ok(start.elapsed().as_secs_f64() * 1e3 / passes as f64)
+
+    /// Milliseconds of one pass: as many as `lasting` seconds hold, between two points at which the GPU has nothing
+    /// left to do.
+    fn measured(&self, lasting: f64, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
+        for _ in 0..if self.quick { 1 } else { WARM } {
+            pass()?;
+        }
+        self.gpu.synchronize()?;
+        let start = Instant::now();
+        pass()?;
+        self.gpu.synchronize()?;
+        let (once, most) = (start.elapsed().as_secs_f64().max(1e-5), if self.quick { 1.0 } else { 2_000.0 });
+        let passes = (lasting / once).clamp(f64::min(3.0, most), most) as usize;
+        let start = Instant::now();
+        for _ in 0..passes {
+            pass()?;
+        }
+        self.gpu.synchronize()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3 / passes as f64)
+    }
 }

@@ -10,6 +10,7 @@ use super::node::{Edge, Node, Saved, arriving, with_recording};
 use super::wanted::Wanted;
 use crate::Result;
 use crate::ops::arithmetic::add;
+use crate::ops::cast::widen_all;
 
 /// What a walk is for.
 #[derive(Default)]
@@ -26,7 +27,8 @@ pub(super) fn run(y: Tensor, order: Order) -> Result<GradStore> {
     let Order { upstream, variables, keeps_graph } = order;
     let start = Edge::of(&y);
     let wanted = variables.map(|variables| Wanted::new(variables, &start));
-    let mut walk = Walk { keeps_graph, wanted, waiting: BTreeMap::new(), found: GradStore::default() };
+    let mut walk =
+        Walk { keeps_graph, wanted, waiting: BTreeMap::new(), rounded: Vec::new(), found: GradStore::default() };
     with_recording(keeps_graph, || {
         match (start, upstream) {
             (edge, Some(upstream)) => walk.deliver(&edge, upstream.contiguous()?)?,
@@ -36,6 +38,10 @@ pub(super) fn run(y: Tensor, order: Order) -> Result<GradStore> {
         drop(y);
         // Everything that uses a node's result has a larger number, so its gradient is complete when its turn comes.
         while let Some((_, (node, upstream))) = walk.waiting.pop_last() {
+            if !keeps_graph && node.rounded_variable().is_some() {
+                walk.rounded.push((node, upstream));
+                continue;
+            }
             let saved = Saved::new(&node, walk.wanted.as_ref(), keeps_graph);
             let gradients = node.derivative.backward(&saved, &upstream)?;
             drop(upstream);
@@ -45,6 +51,7 @@ pub(super) fn run(y: Tensor, order: Order) -> Result<GradStore> {
                 }
             }
         }
+        walk.widen()?;
         Ok(walk.found)
     })
 }
@@ -54,6 +61,8 @@ struct Walk {
     wanted: Option<Wanted>,
     /// Gradients of results whose turn has not come, by the nodes' numbers.
     waiting: BTreeMap<u64, (Arc<Node>, Tensor)>,
+    /// Gradients of copies of variables, in the type of the copies.
+    rounded: Vec<(Arc<Node>, Tensor)>,
     /// Gradients of variables.
     found: GradStore,
 }
@@ -81,6 +90,17 @@ impl Walk {
             None => gradient,
         };
         self.found.insert_id(id, total);
+        Ok(())
+    }
+
+    /// Passes the gradients of rounded copies on to the variables, converted all at once.
+    fn widen(&mut self) -> Result<()> {
+        let (nodes, gradients): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rounded).into_iter().unzip();
+        for (node, gradient) in nodes.iter().zip(widen_all(&gradients)?) {
+            if let Some(variable) = node.rounded_variable() {
+                self.found(variable.id(), gradient)?;
+            }
+        }
         Ok(())
     }
 

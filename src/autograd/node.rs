@@ -22,6 +22,12 @@ pub(crate) trait Derivative: Send + Sync {
 
     /// The operation once more on the same operands, recorded.
     fn again(&self, operands: &[Tensor]) -> candle_core::Result<Tensor>;
+
+    /// Whether the result is the one operand in another type, so that all gradients that go to variables in this way
+    /// can be converted together.
+    fn converts(&self) -> bool {
+        false
+    }
 }
 
 /// One application of an operation.
@@ -31,6 +37,7 @@ pub(super) struct Node {
     pub derivative: Box<dyn Derivative>,
     pub edges: Vec<Edge>,
     shapes: Vec<Shape>,
+    dtypes: Vec<DType>,
     /// Operands that the derivative reads, with their graphs.
     operands: Vec<Option<Tensor>>,
     /// The result if the derivative reads it, without a graph: a node must not own itself.
@@ -76,6 +83,16 @@ impl Drop for Node {
 }
 
 impl Node {
+    /// The variable of which the result is a copy in bf16, if it is one.
+    pub fn rounded_variable(&self) -> Option<&Tensor> {
+        match self.edges.as_slice() {
+            [Edge::Variable(variable)] if self.derivative.converts() && variable.dtype() == DType::F32 => {
+                Some(variable)
+            }
+            _ => None,
+        }
+    }
+
     /// Drops the operands' nodes one after the other: a chain of thousands would otherwise be dropped by recursion.
     fn unlink(&mut self) {
         let mut edges = std::mem::take(&mut self.edges);
@@ -126,6 +143,11 @@ impl<'a> Saved<'a> {
     /// The shape of operand `i`.
     pub fn shape(&self, i: usize) -> &Shape {
         &self.node.shapes[i]
+    }
+
+    /// The type of operand `i`, which its gradient has too.
+    pub fn dtype(&self, i: usize) -> DType {
+        self.node.dtypes[i]
     }
 
     /// Operand `i`, which the operation has said it saves.
@@ -220,6 +242,7 @@ pub(crate) fn record<const N: usize>(
         derivative: derivative(),
         edges: operands.iter().map(|operand| Edge::of(operand)).collect(),
         shapes: operands.iter().map(|operand| operand.shape().clone()).collect(),
+        dtypes: operands.iter().map(|operand| operand.dtype()).collect(),
         operands: operands.iter().zip(saves.operands).map(|(&operand, saved)| saved.then(|| operand.clone())).collect(),
         output: OnceLock::new(),
         id: OnceLock::new(),

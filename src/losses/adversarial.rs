@@ -1,9 +1,11 @@
-//! Adversarial losses of a discriminator that answers one logit per picture.
+//! Adversarial losses of a discriminator that answers one logit per picture. Logits in bf16 are widened first: losses
+//! are f32.
 
 use candle_core::Tensor;
 
 use crate::Result;
 use crate::ops::activation::softplus;
+use crate::ops::cast::full;
 use crate::ops::{arithmetic, reduce};
 
 /// Sigmoid cross entropy of `logits` with `targets` of the same shape in [0, 1], element by element:
@@ -12,7 +14,8 @@ use crate::ops::{arithmetic, reduce};
 /// # Errors
 /// When the shapes differ.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    Ok((softplus(logits)? - logits.mul(targets)?)?)
+    let (logits, targets) = (full(logits)?, full(targets)?);
+    Ok((softplus(&logits)? - logits.mul(&targets)?)?)
 }
 
 /// Mean cross entropy of `logits` `[N]` or `[N, 1]` with the answer "real": the discriminator's loss on real
@@ -22,7 +25,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the tensor is empty.
 pub fn real(logits: &Tensor) -> Result<Tensor> {
-    reduce::mean(&softplus(&arithmetic::affine(logits, -1.0, 0.0)?)?)
+    reduce::mean(&softplus(&arithmetic::affine(&full(logits)?, -1.0, 0.0)?)?)
 }
 
 /// Mean cross entropy of `logits` `[N]` or `[N, 1]` with the answer "fake": the discriminator's loss on generated
@@ -31,7 +34,7 @@ pub fn real(logits: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the tensor is empty.
 pub fn fake(logits: &Tensor) -> Result<Tensor> {
-    reduce::mean(&softplus(logits)?)
+    reduce::mean(&softplus(&full(logits)?)?)
 }
 
 #[cfg(test)]

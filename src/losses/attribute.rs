@@ -1,10 +1,11 @@
-//! The loss of a classifier of attributes.
+//! The loss of a classifier of attributes. Answers in bf16 are widened first: losses are f32.
 
 use candle_core::{D, Tensor};
 
 use super::adversarial::cross_entropy;
 use crate::data::tags::TagSet;
 use crate::ops::activation::sigmoid;
+use crate::ops::cast::full;
 use crate::{Error, Result};
 
 /// What one picture's loss is, from the cross entropies of its labels.
@@ -32,6 +33,7 @@ pub fn attributes(logits: &Tensor, labels: &Tensor, tags: &TagSet, reduction: La
     if logits.dims() != labels.dims() || logits.rank() != 2 {
         return Err(Error::shape("attribute loss: labels", labels.dims(), format!("{:?}", logits.dims())));
     }
+    let logits = &full(logits)?;
     let switches = cross_entropy(logits, &labels.clamp(0.0, 1.0)?)?;
     let each = match numbers(tags, logits)? {
         None => switches,
@@ -53,6 +55,7 @@ pub fn attributes(logits: &Tensor, labels: &Tensor, tags: &TagSet, reduction: La
 /// # Errors
 /// When there are not as many labels as `tags`.
 pub fn readings(logits: &Tensor, tags: &TagSet) -> Result<Tensor> {
+    let logits = &full(logits)?;
     let probabilities = sigmoid(logits)?;
     match numbers(tags, logits)? {
         None => Ok(probabilities),

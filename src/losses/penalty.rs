@@ -1,4 +1,7 @@
 //! Gradient penalties, exact to the parameters: the value is the penalty, the ordinary backward its gradient.
+//!
+//! A critic that computes in bf16 does so here too; the points, its gradient at them, their lengths and what is made of
+//! those are f32.
 
 use candle_core::{DType, Tensor, Var};
 

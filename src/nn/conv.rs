@@ -1,8 +1,11 @@
-//! Convolution layers with PyTorch's parameter names and shapes.
+//! Convolution layers with PyTorch's parameter names and shapes. They compute in the
+//! [`Precision`](super::precision::Precision) of the scope that they were built from, and their results are of that
+//! type.
 
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::ops::cast::like;
 use crate::ops::{Pair, conv};
 
 use super::init::Weights;
@@ -33,7 +36,7 @@ impl Conv2d {
     ) -> Result<Conv2d> {
         spec.check(inputs, outputs)?;
         let Pair([kh, kw]) = kernel.into();
-        let weight = scope.param("weight", &[outputs, inputs / spec.groups, kh, kw], weights.weight)?;
+        let weight = scope.weight("weight", &[outputs, inputs / spec.groups, kh, kw], weights.weight)?;
         let bias = weights.bias.map(|init| scope.param("bias", &[outputs], init)).transpose()?;
         Ok(Conv2d { weight, bias, spec })
     }
@@ -43,7 +46,7 @@ impl Conv2d {
     /// # Errors
     /// When `x` has another number of channels or is smaller than the kernel.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv::conv2d_with_bias(x, &self.weight, self.bias.as_ref(), &self.spec)
+        conv::conv2d_with_bias(&like(x, &self.weight)?, &self.weight, self.bias.as_ref(), &self.spec)
     }
 
     /// Without the bias: the linear part, which maps tangents.
@@ -51,10 +54,10 @@ impl Conv2d {
     /// # Errors
     /// As [`Conv2d::forward`].
     pub fn forward_linear(&self, x: &Tensor) -> Result<Tensor> {
-        conv::conv2d(x, &self.weight, &self.spec)
+        conv::conv2d(&like(x, &self.weight)?, &self.weight, &self.spec)
     }
 
-    /// `[out, in / groups, kh, kw]`.
+    /// `[out, in / groups, kh, kw]`, as the layer multiplies by it.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
@@ -89,7 +92,7 @@ impl ConvTranspose2d {
     ) -> Result<ConvTranspose2d> {
         spec.check(inputs, outputs)?;
         let Pair([kh, kw]) = kernel.into();
-        let weight = scope.param("weight", &[inputs, outputs / spec.groups, kh, kw], weights.weight)?;
+        let weight = scope.weight("weight", &[inputs, outputs / spec.groups, kh, kw], weights.weight)?;
         let bias = weights.bias.map(|init| scope.param("bias", &[outputs], init)).transpose()?;
         Ok(ConvTranspose2d { weight, bias, spec })
     }
@@ -100,7 +103,7 @@ impl ConvTranspose2d {
     /// # Errors
     /// When `x` has another number of channels.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv::conv_transpose2d_with_bias(x, &self.weight, self.bias.as_ref(), &self.spec)
+        conv::conv_transpose2d_with_bias(&like(x, &self.weight)?, &self.weight, self.bias.as_ref(), &self.spec)
     }
 
     /// Without the bias: the linear part, which maps tangents.
@@ -108,6 +111,6 @@ impl ConvTranspose2d {
     /// # Errors
     /// As [`ConvTranspose2d::forward`].
     pub fn forward_linear(&self, x: &Tensor) -> Result<Tensor> {
-        conv::conv_transpose2d(x, &self.weight, &self.spec)
+        conv::conv_transpose2d(&like(x, &self.weight)?, &self.weight, &self.spec)
     }
 }

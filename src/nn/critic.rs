@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use candle_core::Tensor;
 
 use crate::ops::activation::Activation;
-use crate::ops::{activation, arithmetic, channel, fir, minibatch, reduce, resample};
+use crate::ops::{activation, arithmetic, cast, channel, fir, minibatch, reduce, resample};
 use crate::{Error, Result};
 
 use super::conv::{Conv2d, ConvTranspose2d};
@@ -268,7 +268,7 @@ impl Signal for Tensor {
     }
 
     fn cat_constant(&self, constant: &Tensor, dim: usize) -> Result<Self> {
-        Signal::cat(self, constant, dim)
+        Signal::cat(self, &cast::like(constant, self)?, dim)
     }
 }
 
@@ -383,6 +383,7 @@ impl Signal for Dual {
     }
 
     fn cat_constant(&self, constant: &Tensor, dim: usize) -> Result<Self> {
-        self.cat(&Dual { value: constant.clone(), tangent: constant.zeros_like()? }, dim)
+        let constant = cast::like(constant, &self.value)?;
+        self.cat(&Dual { tangent: constant.zeros_like()?, value: constant }, dim)
     }
 }

@@ -3,13 +3,15 @@
 use candle_core::Tensor;
 
 use crate::ops::activation::Activation;
+use crate::ops::cast::like;
 use crate::ops::epilogue::bias_activation;
 use crate::{Error, Result};
 
 use super::init::Weights;
 use super::params::Scope;
 
-/// y = x Wᵀ + b (PyTorch `nn.Linear`). Parameters: `weight` `[out, in]` and `bias` `[out]`.
+/// y = x Wᵀ + b (PyTorch `nn.Linear`), in the [`Precision`](super::precision::Precision) of the scope that it was built
+/// from. Parameters: `weight` `[out, in]` and `bias` `[out]`.
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Tensor,
@@ -22,7 +24,7 @@ impl Linear {
     /// # Errors
     /// When the store holds these names with other shapes.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize, weights: Weights) -> Result<Linear> {
-        let weight = scope.param("weight", &[outputs, inputs], weights.weight)?;
+        let weight = scope.weight("weight", &[outputs, inputs], weights.weight)?;
         let bias = weights.bias.map(|init| scope.param("bias", &[outputs], init)).transpose()?;
         Ok(Linear { weight, bias })
     }
@@ -48,6 +50,6 @@ impl Linear {
         if x.rank() != 2 || x.dims()[1] != inputs {
             return Err(Error::shape("linear: input", x.dims(), format!("[N, {inputs}]")));
         }
-        Ok(x.matmul(&self.weight.t()?)?)
+        Ok(like(x, &self.weight)?.matmul(&self.weight.t()?)?)
     }
 }

@@ -8,3 +8,4 @@ pub mod init;
 pub mod linear;
 pub mod norm;
 pub mod params;
+pub mod precision;

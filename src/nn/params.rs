@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use crate::ops::cast::{cast, round_all};
 use crate::rng::Seed;
 use crate::{Error, Result, memory};
 
 use super::guard;
 use super::init::Init;
+use super::precision::Precision;
 
 /// Which parameters a view tracks for gradients.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +60,8 @@ struct Inner {
     device: Device,
     dtype: DType,
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// Parameters rounded to bf16, for the layers that compute with those, as functions of the parameters.
+    rounded: Mutex<BTreeMap<String, Tensor>>,
 }
 
 impl fmt::Debug for ParamStore {
@@ -91,13 +95,13 @@ impl ParamStore {
         if !matches!(dtype, DType::F32 | DType::F64) {
             return Err(Error::invalid("parameter store: dtype", format!("{dtype:?}"), "F32 or F64", ""));
         }
-        let inner = Inner { seed, device: device.clone(), dtype, entries: Mutex::default() };
+        let inner = Inner { seed, device: device.clone(), dtype, entries: Mutex::default(), rounded: Mutex::default() };
         Ok(ParamStore { inner: Arc::new(inner) })
     }
 
     /// The view that networks are built from.
     pub fn view(&self, training: Training) -> Scope {
-        Scope { store: self.clone(), prefix: String::new(), training: Arc::new(training) }
+        Scope { store: self.clone(), prefix: String::new(), training: Arc::new(training), precision: Precision::F32 }
     }
 
     /// Names of all parameters and buffers, sorted.
@@ -143,7 +147,8 @@ impl ParamStore {
             entries.insert(name.clone(), Entry { var, trainable: entry.trainable });
         }
         let Inner { seed, ref device, dtype, .. } = *self.inner;
-        let inner = Inner { seed, device: device.clone(), dtype, entries: Mutex::new(entries) };
+        let (device, entries) = (device.clone(), Mutex::new(entries));
+        let inner = Inner { seed, device, dtype, entries, rounded: Mutex::default() };
         Ok(ParamStore { inner: Arc::new(inner) })
     }
 
@@ -184,7 +189,38 @@ impl ParamStore {
             let own = storage_address(var) == storage_address(&tensor);
             var.set(&if own { tensor.copy()? } else { tensor })?;
         }
-        Ok(())
+        drop(entries);
+        self.refresh("")
+    }
+
+    /// Rounds the parameters at or below `prefix` (`""` for all) anew for the layers that compute in bf16, in one
+    /// launch: whoever changes parameters by other means than [`ParamStore::load`] calls it before networks are used
+    /// again. Without such layers it does nothing.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn refresh(&self, prefix: &str) -> Result<()> {
+        let entries = self.entries();
+        let rounded = self.rounded();
+        let covered = rounded.iter().filter(|(name, _)| below(name, prefix));
+        let pairs = covered.filter_map(|(name, copy)| Some((entries.get(name)?.var.as_tensor().clone(), copy.clone())));
+        Ok(round_all(&pairs.collect::<Vec<_>>())?)
+    }
+
+    fn rounded(&self) -> MutexGuard<'_, BTreeMap<String, Tensor>> {
+        // As for the entries.
+        self.inner.rounded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The copy of a parameter in bf16. All layers of that name share it.
+    fn rounded_copy(&self, name: &str, parameter: &Tensor) -> Result<Tensor> {
+        let mut rounded = self.rounded();
+        if let Some(copy) = rounded.get(name) {
+            return Ok(copy.clone());
+        }
+        let copy = cast(parameter, DType::BF16)?;
+        rounded.insert(name.to_string(), copy.clone());
+        Ok(copy)
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
@@ -240,6 +276,7 @@ pub struct Scope {
     store: ParamStore,
     prefix: String,
     training: Arc<Training>,
+    precision: Precision,
 }
 
 impl fmt::Debug for Scope {
@@ -263,6 +300,40 @@ impl Scope {
         let name = self.full(name);
         let var = self.store.entry(&name, shape, init, true)?;
         Ok(if self.training.covers(&name) { var.into_inner() } else { var.as_detached_tensor() })
+    }
+
+    /// The parameter `name` as a layer multiplies by it: as [`Scope::param`], but rounded to bf16 where the view
+    /// computes in [`Precision::Bf16`]. The parameter itself, its gradient and what is saved stay f32; all layers of
+    /// that name share the rounded numbers, which [`ParamStore::refresh`] renews.
+    ///
+    /// # Errors
+    /// As [`Scope::param`].
+    pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let parameter = self.param(name, shape, init)?;
+        if self.precision == Precision::F32 {
+            return Ok(parameter);
+        }
+        let name = self.full(name);
+        // The copy is made from the variable, whoever comes first: others train it.
+        let variable = self.store.entry(&name, shape, init, true)?.into_inner();
+        let rounded = self.store.rounded_copy(&name, &variable)?;
+        Ok(if parameter.is_variable() { rounded } else { rounded.detach() })
+    }
+
+    /// The same view for layers that compute in this precision. Views compute in f32 at first;
+    /// [`Trainer`](crate::train::trainer::Trainer) asks for what its plan says.
+    ///
+    /// # Errors
+    /// As [`Precision::check`].
+    pub fn computing_in(self, precision: Precision) -> Result<Scope> {
+        precision.check(self.device(), self.dtype())?;
+        Ok(Scope { precision, ..self })
+    }
+
+    /// What layers of this view compute in. A layer that must not is built from
+    /// `scope.clone().computing_in(Precision::F32)` and takes and gives f32.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The buffer `name`: saved with the network but never trained (running statistics).

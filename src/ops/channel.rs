@@ -1,11 +1,13 @@
 //! Operations between `[N, C, ...]` tensors and one number per channel. The five are closed under differentiation:
 //! each one's backward pass consists of the others.
+//!
+//! On a GPU the tensors may be bf16; the numbers per channel, sums among them, are f32 then.
 
 use std::array;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use candle_core::{Shape, Tensor};
+use candle_core::{DType, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::columns;
@@ -312,13 +314,16 @@ impl Op<1> for Sum {
     }
 
     fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
-        Ok([Some(apply(Fill { shape: saved.shape(0).clone() }, [upstream])?)])
+        Ok([Some(apply(Fill { shape: saved.shape(0).clone(), dtype: saved.dtype(0) }, [upstream])?)])
     }
 }
 
 /// Every channel's number all over its planes.
 struct Fill {
     shape: Shape,
+    /// On a GPU; on the CPU there is one type.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "for GPUs"))]
+    dtype: DType,
 }
 
 impl Kernel<1, 1> for Fill {
@@ -345,7 +350,7 @@ impl Kernel<1, 1> for Fill {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, [a]: [Operand; 1]) -> OnGpu<1> {
-        elementwise::fill_channels(&self.shape, a)
+        elementwise::fill_channels(&self.shape, self.dtype, a)
     }
 }
 

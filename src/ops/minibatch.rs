@@ -5,6 +5,7 @@ use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::arithmetic::same_shape;
+use super::cast::{cast, full};
 #[cfg(feature = "cuda")]
 use super::cuda::{OnGpu, Operand, norm};
 use super::kernel::{Real, filled, widest};
@@ -33,13 +34,14 @@ pub fn minibatch_deviation(x: &Tensor, group: usize) -> Result<Tensor> {
 pub fn minibatch_deviation_tangent(x: &Tensor, tangent: &Tensor, group: usize) -> Result<Tensor> {
     same_shape("minibatch deviation: tangent", x, tangent)?;
     let groups = Groups::new(x, group)?;
-    let (centred, deviation) = groups.reference(x)?;
-    let moved = (centred * groups.split(tangent)?)?.mean_keepdim(0)?;
+    let (centred, deviation) = groups.reference(&full(x)?)?;
+    let moved = (centred * groups.split(&full(tangent)?)?)?.mean_keepdim(0)?;
     let moved = (moved / deviation)?.mean_keepdim(2)?;
     let &[n, _, h, w] = x.dims() else {
         return Err(Error::shape("minibatch deviation: input", x.dims(), "[N, C, H, W]"));
     };
     let channel = moved.broadcast_as((groups.size, n / groups.size, 1))?.reshape((n, 1, 1, 1))?;
+    let channel = cast(&channel, tangent.dtype())?;
     Ok(Tensor::cat(&[tangent, &channel.broadcast_as((n, 1, h, w))?.contiguous()?], 1)?)
 }
 

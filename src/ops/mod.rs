@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod adam;
 pub mod arithmetic;
+pub mod cast;
 pub mod channel;
 pub mod conv;
 pub mod data;

@@ -1,7 +1,8 @@
 //! Sums and means over everything, over each sample or over each plane, and products with one number per sample or
 //! plane. They are closed under differentiation: each one's backward pass consists of the others.
 //!
-//! A sum is made of pieces of fixed length, added in double precision in a fixed order.
+//! A sum is made of pieces of fixed length, added in double precision in a fixed order. On a GPU sums of bf16 numbers
+//! are f32, and so are factors of bf16 rows.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -151,7 +152,7 @@ impl Op<1> for Sum {
     }
 
     fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
-        let fill = Fill { shape: saved.shape(0).clone(), factor: self.factor };
+        let fill = Fill { shape: saved.shape(0).clone(), dtype: saved.dtype(0), factor: self.factor };
         Ok([Some(apply(fill, [upstream])?)])
     }
 }
@@ -159,6 +160,9 @@ impl Op<1> for Sum {
 /// `factor` times the number of each row, all over the row.
 struct Fill {
     shape: Shape,
+    /// On a GPU; on the CPU there is one type.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "for GPUs"))]
+    dtype: DType,
     factor: f64,
 }
 
@@ -178,7 +182,7 @@ impl Kernel<1, 1> for Fill {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, [a]: [Operand; 1]) -> OnGpu<1> {
-        elementwise::fill_rows(&self.shape, self.factor, a)
+        elementwise::fill_rows(&self.shape, self.dtype, self.factor, a)
     }
 }
 

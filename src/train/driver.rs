@@ -16,7 +16,8 @@ pub(super) trait Driver: Send {
     fn preview(&self, seed: Seed) -> Result<Images>;
 }
 
-/// One instance per player, which tracks that player's parameters only, and one on the running average.
+/// One instance per player, which tracks that player's parameters only and computes as the plan says, and one on the
+/// running average, in f32.
 struct Players<G> {
     players: BTreeMap<Player, G>,
     average: G,
@@ -27,7 +28,8 @@ pub(super) fn driver<G: Gan>(config: &G::Config, plan: &Plan, networks: &Network
     let mut players = BTreeMap::new();
     for turn in &plan.order {
         let tracked = Training::Prefix(turn.player.prefix().to_string());
-        players.insert(turn.player, G::new(config, &networks.params.view(tracked))?);
+        let scope = networks.params.view(tracked).computing_in(plan.precision)?;
+        players.insert(turn.player, G::new(config, &scope)?);
     }
     let average = G::new(config, &networks.average.view(Training::Nothing))?;
     Ok(Box::new(Players { players, average }))

@@ -18,6 +18,9 @@ const NAME: &str = "config.toml";
 /// Keys that may differ when a run is resumed: they change no result.
 const FREE: [&str; 3] = ["tachie", "data.name", "plan.intervals"];
 
+/// Keys that were not always written, and what their absence stands for.
+const DEFAULTS: [(&str, &str); 1] = [("plan.precision", "\"f32\"")];
+
 /// Everything that decides a run.
 pub(super) struct RunConfig {
     table: Table,
@@ -90,7 +93,10 @@ impl RunConfig {
     /// Hexadecimal digits that differ whenever [`settle`](RunConfig::settle) would refuse.
     pub(super) fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 run configuration");
-        for (key, value) in deciding(&self.table) {
+        // Defaults leave no trace, so that checkpoints from before a key was written belong to their run.
+        let written = deciding(&self.table);
+        let chosen = written.iter().filter(|(key, value)| !DEFAULTS.contains(&(key.as_str(), value.as_str())));
+        for (key, value) in chosen {
             hasher.update(key.as_bytes()).update(b"\0").update(value.as_bytes()).update(b"\0");
         }
         hasher.finalize().to_hex().to_string()
@@ -126,7 +132,8 @@ fn deciding(table: &Table) -> BTreeMap<String, String> {
             }
         }
     }
-    let mut out = BTreeMap::new();
+    let defaults = DEFAULTS.map(|(key, value)| (key.to_string(), value.to_string()));
+    let mut out = BTreeMap::from(defaults);
     walk("", &Value::Table(table.clone()), &mut out);
     out
 }

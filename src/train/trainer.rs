@@ -16,7 +16,7 @@ use super::guard::{Moment, Watch};
 use super::history::{History, HistoryWriter, Record};
 use super::lock::RunLock;
 use super::optim::Adam;
-use super::plan::{Intervals, Plan, Position};
+use super::plan::{Intervals, Plan, Position, Precision};
 use super::run_config::RunConfig;
 use super::tensorboard::EventFile;
 use super::tick::Console;
@@ -44,15 +44,27 @@ pub struct Options {
     pub threads: usize,
     /// Previews and checkpoints, in place of the plan's.
     pub intervals: Option<Intervals>,
+    /// What networks compute in while they are trained, in place of the plan's: `Precision::Bf16` is mixed precision,
+    /// for GPUs.
+    pub precision: Option<Precision>,
     /// Networks to start a new run from, in place of freshly initialised ones. A run that is resumed loads its own
     /// numbers into them.
     pub networks: Option<Networks>,
 }
 
 impl Default for Options {
-    /// Seed 0, the default device, the plan's batch size and intervals, no mirroring, one loading thread.
+    /// Seed 0, the default device, the plan's batch size, intervals and precision, no mirroring, one loading thread.
     fn default() -> Self {
-        Options { seed: Seed(0), device: None, batch: None, flip: false, threads: 1, intervals: None, networks: None }
+        Options {
+            seed: Seed(0),
+            device: None,
+            batch: None,
+            flip: false,
+            threads: 1,
+            intervals: None,
+            precision: None,
+            networks: None,
+        }
     }
 }
 
@@ -85,6 +97,11 @@ impl Options {
     /// Other intervals.
     pub fn intervals(self, intervals: Intervals) -> Options {
         Options { intervals: Some(intervals), ..self }
+    }
+
+    /// Another precision.
+    pub fn precision(self, precision: Precision) -> Options {
+        Options { precision: Some(precision), ..self }
     }
 
     /// Networks to start from.
@@ -165,6 +182,9 @@ impl Trainer {
         if let Some(intervals) = options.intervals {
             plan = plan.intervals(intervals);
         }
+        if let Some(precision) = options.precision {
+            plan = plan.precision(precision);
+        }
         check(&plan, dataset)?;
         let networks = match &options.networks {
             Some(networks) => networks.clone(),
@@ -173,6 +193,7 @@ impl Trainer {
                 Networks::new::<G>(config, options.seed, &device)?
             }
         };
+        plan.precision.check(networks.params.device(), networks.params.dtype())?;
         let run = RunConfig::new(G::NAME, config, &plan, dataset, options.seed, options.flip)?;
         let driver = driver::<G>(config, &plan, &networks)?;
         Trainer::start(Opening { model: G::NAME, plan, run, networks, driver }, dataset, folder.as_ref(), &options)
@@ -319,6 +340,7 @@ impl Trainer {
         let vars = optimizer.vars();
         moment.check_gradients(&vars, &grads)?;
         optimizer.step(&grads, rate)?;
+        self.networks.params.refresh(player.prefix())?;
         moment.check_params(&vars)?;
         Ok(values)
     }

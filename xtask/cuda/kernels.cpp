@@ -12,6 +12,7 @@
 #undef KERNELS
 #include "optim.cu"
 #include "data.cu"
+#include "cast.cu"
 #include "candle.h"
 #include "emulation.h"
 

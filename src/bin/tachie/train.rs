@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tachie::data::dataset::Dataset;
 use tachie::models::catalogue;
 use tachie::rng::Seed;
-use tachie::train::plan::{Intervals, Mark};
+use tachie::train::plan::{Intervals, Mark, Precision};
 use tachie::train::progress::Progress;
 use tachie::train::trainer::{Options, Trainer};
 use tachie::{Error, Result};
@@ -43,6 +43,9 @@ pub struct Args {
     /// Images per batch [default: the model's plan]
     #[arg(long)]
     batch: Option<usize>,
+    /// What networks compute in: f32, or bf16 on a GPU (mixed precision) [default: the model's plan]
+    #[arg(long, value_name = "TYPE")]
+    precision: Option<Precision>,
     /// Mirror pictures left to right at random
     #[arg(long)]
     flip: bool,
@@ -86,7 +89,7 @@ fn options(args: &Args, intervals: Intervals) -> Options {
         checkpoint: args.checkpoint_every.unwrap_or(checkpoint),
     };
     let options = Options::default().seed(Seed(args.seed)).flip(args.flip).threads(args.loaders).intervals(intervals);
-    Options { batch: args.batch, ..options }
+    Options { batch: args.batch, precision: args.precision, ..options }
 }
 
 fn train(run: &mut Trainer, args: &Args) -> Result<Progress> {

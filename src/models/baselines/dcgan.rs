@@ -14,6 +14,7 @@ use crate::nn::linear::Linear;
 use crate::nn::norm::{BatchNorm, Mode};
 use crate::nn::params::Scope;
 use crate::ops::activation::{relu, tanh};
+use crate::ops::cast::full;
 use crate::{Error, Result};
 
 /// The baseline by name: `Dcgan::paper()`, `Dcgan::tiny()` and on as with [`MakeGirls`].
@@ -117,6 +118,6 @@ impl Generator {
         for (conv, bn) in &self.up {
             x = relu(&bn.forward(&conv.forward(&x)?, mode)?)?;
         }
-        tanh(&self.conv_out.forward(&x)?)
+        tanh(&full(&self.conv_out.forward(&x)?)?)
     }
 }

@@ -9,9 +9,10 @@ use crate::nn::critic::{Critic, Signal};
 use crate::nn::init::Weights;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
+use crate::ops::cast::full;
 use crate::{Error, Result};
 
-/// What the discriminator says about pictures.
+/// What the discriminator says about pictures, in f32 whatever it computes in.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Logit of "this is real", `[N, 1]`.
@@ -81,7 +82,8 @@ impl Discriminator {
     /// When the pictures have another size.
     pub fn forward(&self, x: &Tensor) -> Result<Verdict> {
         let features = self.features(x)?;
-        Ok(Verdict { logit: self.adv.forward(&features)?, attributes: self.cls.forward(&features)? })
+        let answer = |head: &Linear| full(&head.forward(&features)?);
+        Ok(Verdict { logit: answer(&self.adv)?, attributes: answer(&self.cls)? })
     }
 
     /// What both heads read, `[N, F]`: the last feature map, flattened.

@@ -11,6 +11,7 @@ use crate::nn::norm::{BatchNorm, Mode, NormSpec};
 use crate::nn::params::Scope;
 use crate::ops::activation::{relu, tanh};
 use crate::ops::arithmetic::add;
+use crate::ops::cast::full;
 use crate::ops::resample::upsample_nearest;
 use crate::ops::reshape::{ShuffleOrder, pixel_shuffle};
 use crate::{Error, Result};
@@ -134,7 +135,7 @@ impl SrResNet {
         for up in &self.up {
             x = up.forward(&x, mode)?;
         }
-        tanh(&self.conv_out.forward(&x)?)
+        tanh(&full(&self.conv_out.forward(&x)?)?)
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::Result;
 use candle_core::cuda::CudaDevice;
 use candle_core::cuda::cudarc::driver::DeviceRepr;
 
-use super::launch::{Grid, Module, Numbers, OnGpu, Operand, alike, count, kernel, launch_with, numbers, output};
+use super::launch::{Grid, Module, Numbers, OnGpu, Operand, alike, count, kernel, launch_with, output, vector};
 use super::norm::channel_add;
 
 /// What is computed from what.
@@ -76,9 +76,9 @@ pub(crate) fn convolve(role: Role, geometry: &Geometry, [a, b]: [Operand; 2], bi
     let result = Numbers { address, len: shapes[2].iter().product(), ..numbers_of[0] };
     run(device, role, geometry, numbers_of, result)?;
     if let Some(bias) = bias {
-        let bias = numbers("convolution: bias", bias)?;
-        if bias.float != result.float || bias.len != shapes[2][1] {
-            candle_core::bail!("convolution: found a bias of {} {:?}, expected {}", bias.len, bias.float, shapes[2][1]);
+        let bias = vector("convolution: bias", bias)?;
+        if bias.len != shapes[2][1] {
+            candle_core::bail!("convolution: found a bias of {} numbers, expected {}", bias.len, shapes[2][1]);
         }
         channel_add(device, result, &shapes[2], bias)?;
     }

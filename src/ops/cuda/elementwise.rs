@@ -1,9 +1,11 @@
 //! Functions that act on every number by itself.
 
 use candle_core::cuda::CudaDevice;
-use candle_core::{CudaStorage, Result, Shape};
+use candle_core::{CudaStorage, DType, Result, Shape};
 
-use super::launch::{Arg, Grid, Module, Numbers, OnGpu, Operand, alike, count, kernel, launch, numbers, output, pack};
+use super::launch::{
+    Arg, Float, Grid, Module, Numbers, OnGpu, Operand, alike, count, kernel, launch, numbers, output, pack, vector,
+};
 use crate::ops::activation::Activation;
 
 /// Function and slope as `elementwise.cu` numbers them.
@@ -169,27 +171,27 @@ fn gate_gradients(
     launch(device, Module::Elementwise, &kernel("gated_gradients", numbers[0].float, wide), Grid::over(packs), &args)
 }
 
-/// `factor` times the number of each row of a tensor of this shape, all over the row; a has the shape of its first
-/// dimensions.
-pub(crate) fn fill_rows(shape: &Shape, factor: f64, a: Operand) -> OnGpu<1> {
-    fill(shape, shape.dims()[a.1.dims().len()..].iter().product(), factor, a)
+/// `factor` times the number of each row of a tensor of this shape and type, all over the row; a, f32, has the shape of
+/// its first dimensions.
+pub(crate) fn fill_rows(shape: &Shape, dtype: DType, factor: f64, a: Operand) -> OnGpu<1> {
+    fill((shape, dtype), shape.dims()[a.1.dims().len()..].iter().product(), factor, a)
 }
 
-/// a `[C]` → every channel's number all over its planes of `shape`, `[N, C, ...]`.
-pub(crate) fn fill_channels(shape: &Shape, a: Operand) -> OnGpu<1> {
+/// a `[C]`, f32 → every channel's number all over its planes of this shape `[N, C, ...]` and type.
+pub(crate) fn fill_channels(shape: &Shape, dtype: DType, a: Operand) -> OnGpu<1> {
     let [_, size] = planes("fill", shape.dims())?;
-    fill(shape, size, 1.0, a)
+    fill((shape, dtype), size, 1.0, a)
 }
 
 /// `factor` times the numbers of a, one after the other and from the first again, all over rows of `size` numbers.
-fn fill(shape: &Shape, size: usize, factor: f64, a: Operand) -> OnGpu<1> {
-    let from = numbers("fill", a)?;
-    let (out, address) = output(&a.0.device, from.float, shape.elem_count())?;
+fn fill((shape, dtype): (&Shape, DType), size: usize, factor: f64, a: Operand) -> OnGpu<1> {
+    let (from, float) = (vector("fill", a)?, Float::of(dtype)?);
+    let (out, address) = output(&a.0.device, float, shape.elem_count())?;
     let wide = pack(size, &[]);
     let packs = count("fill", shape.elem_count() / wide as usize)?;
     let sizes = [packs, (size as u32 / wide).max(1), (from.len as u32).max(1)].map(Arg::Count);
     let args = [&sizes[..], &[Arg::Number(factor as f32), from.into(), address.into()]].concat();
-    launch(&a.0.device, Module::Elementwise, &kernel("fill_rows", from.float, wide), Grid::over(packs), &args)?;
+    launch(&a.0.device, Module::Elementwise, &kernel("fill_rows", float, wide), Grid::over(packs), &args)?;
     Ok([(out, shape.clone())])
 }
 
@@ -201,11 +203,11 @@ pub(super) fn planes(what: &str, dims: &[usize]) -> Result<[usize; 2]> {
     }
 }
 
-/// φ(x + b) with x `[N, C, ...]` and b `[C]`.
+/// φ(x + b) with x `[N, C, ...]` and b `[C]`, f32.
 pub(crate) fn bias_activation(activation: Activation, x: Operand, bias: Operand) -> OnGpu<1> {
     let layout = x.1;
     let [channels, size] = planes("bias_activation", layout.dims())?;
-    let [from, bias] = alike("bias_activation", [x, bias])?;
+    let (from, bias) = (numbers("bias_activation", x)?, vector("bias_activation", bias)?);
     let (out, address) = output(&x.0.device, from.float, from.len)?;
     let wide = pack(size, &[from]);
     let packs = count("bias_activation", from.len / wide as usize)?;
@@ -216,11 +218,13 @@ pub(crate) fn bias_activation(activation: Activation, x: Operand, bias: Operand)
     Ok([(out, layout.shape().clone())])
 }
 
-/// `gain` times the leaky ReLU of x + s·noise + b with x `[N, C, H, W]`, noise `[N, 1, H, W]`, strengths s and b `[C]`.
+/// `gain` times the leaky ReLU of x + s·noise + b with x `[N, C, H, W]`, noise `[N, 1, H, W]`, strengths s and b `[C]`,
+/// f32.
 pub(crate) fn layer_epilogue([slope, gain]: [f64; 2], [x, noise, strength, bias]: [Operand; 4]) -> OnGpu<1> {
     let layout = x.1;
     let [channels, size] = planes("layer_epilogue", layout.dims())?;
-    let [from, noise, strength, bias] = alike("layer_epilogue", [x, noise, strength, bias])?;
+    let [from, noise] = alike("layer_epilogue", [x, noise])?;
+    let (strength, bias) = (vector("layer_epilogue", strength)?, vector("layer_epilogue", bias)?);
     let (out, address) = output(&x.0.device, from.float, from.len)?;
     let wide = pack(size, &[from, noise]);
     let packs = count("layer_epilogue", from.len / wide as usize)?;
@@ -232,20 +236,20 @@ pub(crate) fn layer_epilogue([slope, gain]: [f64; 2], [x, noise, strength, bias]
     Ok([(out, layout.shape().clone())])
 }
 
-/// (noise `[N, 1, ...]`, s `[C]`) → noise·s in `shape`, `[N, C, ...]`.
+/// (noise `[N, 1, ...]`, s `[C]`, f32) → noise·s in `shape`, `[N, C, ...]`.
 pub(crate) fn noise_scaled(shape: Shape, noise: Operand, strength: Operand) -> OnGpu<1> {
     let [channels, size] = planes("noise_scaled", shape.dims())?;
     spread("noise_scaled", shape, [channels, size], noise, strength)
 }
 
-/// (t `[N, C, ...]`, s `[C]`) → Σ t·s over the channels in `shape`, `[N, 1, ...]`.
+/// (t `[N, C, ...]`, s `[C]`, f32) → Σ t·s over the channels in `shape`, `[N, 1, ...]`.
 pub(crate) fn noise_plane(shape: Shape, t: Operand, strength: Operand) -> OnGpu<1> {
     let [channels, size] = [strength.1.shape().elem_count(), shape.elem_count() / shape.dims()[0].max(1)];
     spread("noise_plane", shape, [channels, size], t, strength)
 }
 
 fn spread(base: &str, shape: Shape, [channels, size]: [usize; 2], a: Operand, strength: Operand) -> OnGpu<1> {
-    let [from, strength] = alike(base, [a, strength])?;
+    let (from, strength) = (numbers(base, a)?, vector(base, strength)?);
     let (out, address) = output(&a.0.device, from.float, shape.elem_count())?;
     let wide = pack(size, &[from]);
     let packs = count(base, shape.elem_count() / wide as usize)?;

@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use candle_core::cuda::cudarc::driver::{CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda::{CudaDevice, CudaStorageSlice, DeviceId, WrapErr};
-use candle_core::{CudaStorage, Layout, Result, Shape};
+use candle_core::{CudaStorage, DType, Layout, Result, Shape};
 use half::bf16;
 
 /// A tensor as an operation gets it.
@@ -32,6 +32,15 @@ impl Float {
         match self {
             Float::F32 => 4,
             Float::Bf16 => 2,
+        }
+    }
+
+    /// How a tensor of this type is stored.
+    pub(super) fn of(dtype: DType) -> Result<Float> {
+        match dtype {
+            DType::F32 => Ok(Float::F32),
+            DType::BF16 => Ok(Float::Bf16),
+            other => candle_core::bail!("found {other:?} on a GPU, expected F32 or BF16"),
         }
     }
 
@@ -78,6 +87,15 @@ pub(super) fn alike<const N: usize>(what: &str, operands: [Operand; N]) -> Resul
         }
     }
     Ok(all)
+}
+
+/// A contiguous operand that holds one number per channel or row: f32, whatever the maps are.
+pub(super) fn vector(what: &str, operand: Operand) -> Result<Numbers> {
+    let numbers = numbers(what, operand)?;
+    match numbers.float {
+        Float::F32 => Ok(numbers),
+        Float::Bf16 => candle_core::bail!("{what}: found BF16 for numbers per channel or row, expected F32"),
+    }
 }
 
 /// Where a slice lies. Its guard, which orders streams, has nothing to do: a device works on one stream only.
@@ -140,6 +158,7 @@ pub(super) enum Module {
     Conv,
     Optim,
     Data,
+    Cast,
 }
 
 impl Module {
@@ -156,6 +175,7 @@ impl Module {
             Module::Conv => module!("conv"),
             Module::Optim => module!("optim"),
             Module::Data => module!("data"),
+            Module::Cast => module!("cast"),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The operations on a GPU: kernels of our own (`kernels/*.cu`) and cuDNN's convolutions.
 //!
-//! Each function takes operands as candle stores them (contiguous; f32, or bf16 with arithmetic in f32), launches on the
-//! device's one stream and returns before the GPU is done. What the numbers mean is said at the operation whose
-//! CPU side does the same.
+//! Each function takes operands as candle stores them (contiguous; f32, or bf16 with arithmetic in f32; numbers that
+//! stand for many numbers, as scales, biases and sums do, are f32 in any case), launches on the device's one stream and
+//! returns before the GPU is done. What the numbers mean is said at the operation whose CPU side does the same.
 
+pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod data;
 pub(crate) mod elementwise;

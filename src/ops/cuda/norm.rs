@@ -1,4 +1,5 @@
-//! Operations with one number per channel, and normalisation.
+//! Operations with one number per channel, and normalisation. Sums, and what is one number per channel or row, are f32
+//! whatever the maps are stored as.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use candle_core::{CudaStorage, Layout, Result, Shape};
 use super::elementwise::planes;
 use super::launch::{
     Arg, Float, Grid, Module, Numbers, OnGpu, Operand, THREADS, address, alike, count, kernel, launch, numbers, output,
-    pack, scratch,
+    pack, scratch, vector,
 };
 
 /// Blocks that fill the largest GPUs a few times over.
@@ -72,19 +73,19 @@ pub(crate) fn channel_affine(x: Operand, a: Operand, b: Option<Operand>) -> OnGp
 /// The same for planes of `size` numbers, plane i of which belongs to channel i mod `channels`.
 fn affine([channels, size]: [usize; 2], x: Operand, a: Operand, b: Option<Operand>) -> OnGpu<1> {
     let (storage, layout) = x;
-    let [numbers, scale] = alike("channel_affine", [x, a])?;
-    let shift = b.map(|b| Ok::<u64, candle_core::Error>(alike("channel_affine", [x, b])?[1].address)).transpose()?;
+    let (numbers, scale) = (numbers("channel_affine", x)?, vector("channel_affine", a)?);
+    let shift = b.map(|b| vector("channel_affine", b)).transpose()?.map_or(0, |shift| shift.address);
     let (out, address) = output(&storage.device, numbers.float, numbers.len)?;
     let wide = pack(size, &[numbers]);
     let packs = count("channel_affine", numbers.len / wide as usize)?;
     let shape = [packs, (size as u32 / wide).max(1), channels as u32].map(Arg::from);
-    let rest = [numbers.address, scale.address, shift.unwrap_or(0), address].map(Arg::from);
+    let rest = [numbers.address, scale.address, shift, address].map(Arg::from);
     let name = kernel("channel_affine", numbers.float, wide);
     launch(&storage.device, Module::Norm, &name, Grid::over(packs), &[shape.as_slice(), &rest].concat())?;
     Ok([(out, layout.shape().clone())])
 }
 
-/// Adds b `[C]` to every plane of its channel of the `[N, C, ...]` numbers at `target`, in place.
+/// Adds b `[C]`, f32, to every plane of its channel of the `[N, C, ...]` numbers at `target`, in place.
 pub(super) fn channel_add(device: &CudaDevice, target: Numbers, dims: &[usize], bias: Numbers) -> Result<()> {
     let [channels, size] = planes("channel_add", dims)?;
     let wide = pack(size, &[target]);
@@ -141,7 +142,7 @@ fn dot(sums: Sums, x: Operand, y: Option<Operand>, shape: Shape) -> OnGpu<1> {
         candle_core::bail!("dot: found {} numbers, expected {}", second.len, first.len);
     }
     let groups = Groups::new("dot", sums.dims, sums.per_plane, &[first, second])?;
-    let (out, address_of_out) = output(device, first.float, groups.groups)?;
+    let (out, address_of_out) = output(device, Float::F32, groups.groups)?;
     let several = groups.parts > 1;
     let parts = several.then(|| scratch(device, groups.groups * groups.parts as usize)).transpose()?;
     let other = if y.is_some() { second.address } else { 0 };
@@ -152,7 +153,7 @@ fn dot(sums: Sums, x: Operand, y: Option<Operand>, shape: Shape) -> OnGpu<1> {
         launch(device, Module::Norm, &name, groups.grid(), &[groups.shape().as_slice(), &how, &rest].concat())?;
     }
     if let Some(parts) = parts {
-        add_parts(device, first.float, groups.groups, groups.parts, &parts, address_of_out)?;
+        add_parts(device, groups.groups, groups.parts, &parts, address_of_out)?;
     }
     Ok([(out, shape)])
 }
@@ -192,7 +193,7 @@ pub(crate) fn minibatch_deviation(pictures: usize, epsilon: f64, x: Operand) -> 
     let name = kernel("minibatch_statistic", from.float, 1);
     launch(device, Module::Norm, &name, Grid(groups as u32, parts as u32), &args)?;
     let statistic = scratch(device, groups)?;
-    add_parts(device, Float::F32, groups, parts as u32, &of_parts, address(&statistic))?;
+    add_parts(device, groups, parts as u32, &of_parts, address(&statistic))?;
     let len = n * (size + plane);
     let (out, address_of_out) = output(device, from.float, len)?;
     let sizes = [count("minibatch_deviation", len)?, size as u32, plane as u32, groups as u32].map(Arg::Count);
@@ -223,16 +224,9 @@ pub(crate) fn minibatch_gradient(pictures: usize, epsilon: f64, x: Operand, t: O
 }
 
 /// Totals of `groups` sums that were left in several parts each.
-fn add_parts(
-    device: &CudaDevice,
-    float: Float,
-    groups: usize,
-    parts: u32,
-    from: &CudaSlice<f32>,
-    to: u64,
-) -> Result<()> {
+fn add_parts(device: &CudaDevice, groups: usize, parts: u32, from: &CudaSlice<f32>, to: u64) -> Result<()> {
     let args = [Arg::Count(groups as u32), Arg::Count(parts), address(from).into(), to.into()];
-    launch(device, Module::Norm, &kernel("add_parts", float, 1), Grid::over(groups as u32), &args)
+    launch(device, Module::Norm, "add_parts", Grid::over(groups as u32), &args)
 }
 
 /// Means and biased variances of groups, on the GPU: all means, then all variances.
@@ -282,13 +276,12 @@ pub(crate) fn statistics(over: Over, x: Operand) -> Result<Statistics> {
     Ok(Statistics(Arc::new(merged)))
 }
 
-/// Means `[C]`, and variances `[C]` times `bessel`, of a batch norm's statistics, stored as x is.
+/// Means `[C]`, and variances `[C]` times `bessel`, of a batch norm's statistics, f32.
 pub(crate) fn batch_statistics(statistics: &Statistics, bessel: f64, x: Operand) -> OnGpu<2> {
     let (storage, layout) = x;
     let [channels, _] = planes("batch_statistics", layout.dims())?;
-    let float = numbers("batch_statistics", x)?.float;
-    let (mean, mean_at) = output(&storage.device, float, channels)?;
-    let (variance, variance_at) = output(&storage.device, float, channels)?;
+    let (mean, mean_at) = output(&storage.device, Float::F32, channels)?;
+    let (variance, variance_at) = output(&storage.device, Float::F32, channels)?;
     let args = [
         Arg::Count(channels as u32),
         Arg::Number(bessel as f32),
@@ -296,8 +289,7 @@ pub(crate) fn batch_statistics(statistics: &Statistics, bessel: f64, x: Operand)
         mean_at.into(),
         variance_at.into(),
     ];
-    let name = kernel("batch_statistics", float, 1);
-    launch(&storage.device, Module::Norm, &name, Grid::over(channels as u32), &args)?;
+    launch(&storage.device, Module::Norm, "batch_statistics", Grid::over(channels as u32), &args)?;
     Ok([(mean, channels.into()), (variance, channels.into())])
 }
 
@@ -316,7 +308,8 @@ fn described(over: Over, groups: &Groups, statistics: &Statistics) -> [Arg; 6] {
 /// γ·x̂ + β.
 pub(crate) fn normalize(over: Over, statistics: &Statistics, [x, weight, bias]: [Operand; 3]) -> OnGpu<1> {
     let (storage, layout) = x;
-    let [numbers, weight, bias] = alike("normalize", [x, weight, bias])?;
+    let numbers = numbers("normalize", x)?;
+    let (weight, bias) = (vector("normalize", weight)?, vector("normalize", bias)?);
     let groups = Groups::new("normalize", layout.dims(), over.per_plane, &[numbers])?;
     let (out, address) = output(&storage.device, numbers.float, numbers.len)?;
     let packs = numbers.len as u32 / groups.wide;
@@ -342,14 +335,14 @@ fn centred_dot(
         return Ok(parts);
     }
     let totals = scratch(device, 2 * groups.groups)?;
-    add_parts(device, Float::F32, 2 * groups.groups, groups.parts, &parts, address(&totals))?;
+    add_parts(device, 2 * groups.groups, groups.parts, &parts, address(&totals))?;
     Ok(totals)
 }
 
 /// γ·r·(t − mean t − x̂·mean(x̂·t)).
 pub(crate) fn derivative(over: Over, statistics: &Statistics, [x, t, weight]: [Operand; 3]) -> OnGpu<1> {
     let (device, layout) = (&x.0.device, x.1);
-    let [x, t, weight] = alike("normalize_derivative", [x, t, weight])?;
+    let ([x, t], weight) = (alike("normalize_derivative", [x, t])?, vector("normalize_derivative", weight)?);
     let groups = Groups::new("normalize_derivative", layout.dims(), over.per_plane, &[x, t])?;
     let sums = centred_dot(statistics, &groups, device, [x, t])?;
     Ok([mapped(over, statistics, &groups, &sums, [x, t, weight], (device, layout))?])
@@ -380,21 +373,21 @@ pub(crate) fn correlation(over: Over, statistics: &Statistics, [x, t]: [Operand;
     let [x, t] = alike("channel_gradients", [x, t])?;
     let groups = Groups::new("channel_gradients", layout.dims(), over.per_plane, &[x, t])?;
     let sums = centred_dot(statistics, &groups, device, [x, t])?;
-    let (along, along_at) = output(device, x.float, over.weights(&groups))?;
-    channel_gradients(over, statistics, &groups, &sums, (device, x.float), [along_at, 0])?;
+    let (along, along_at) = output(device, Float::F32, over.weights(&groups))?;
+    channel_gradients(over, statistics, &groups, &sums, device, [along_at, 0])?;
     Ok([(along, over.weight_shape(layout.dims()))])
 }
 
 /// (x, t, γ) → the gradients of x, γ and β from one pass of sums.
 pub(crate) fn gradients(over: Over, statistics: &Statistics, [x, t, weight]: [Operand; 3]) -> OnGpu<3> {
     let (device, layout) = (&x.0.device, x.1);
-    let [x, t, weight] = alike("normalize_gradients", [x, t, weight])?;
+    let ([x, t], weight) = (alike("normalize_gradients", [x, t])?, vector("normalize_gradients", weight)?);
     let groups = Groups::new("normalize_gradients", layout.dims(), over.per_plane, &[x, t])?;
     let sums = centred_dot(statistics, &groups, device, [x, t])?;
     let for_x = mapped(over, statistics, &groups, &sums, [x, t, weight], (device, layout))?;
-    let (along, along_at) = output(device, x.float, over.weights(&groups))?;
-    let (total, total_at) = output(device, x.float, over.weights(&groups))?;
-    channel_gradients(over, statistics, &groups, &sums, (device, x.float), [along_at, total_at])?;
+    let (along, along_at) = output(device, Float::F32, over.weights(&groups))?;
+    let (total, total_at) = output(device, Float::F32, over.weights(&groups))?;
+    channel_gradients(over, statistics, &groups, &sums, device, [along_at, total_at])?;
     let weights = over.weight_shape(layout.dims());
     Ok([for_x, (along, weights.clone()), (total, weights)])
 }
@@ -405,10 +398,10 @@ fn channel_gradients(
     statistics: &Statistics,
     groups: &Groups,
     sums: &CudaSlice<f32>,
-    (device, float): (&CudaDevice, Float),
+    device: &CudaDevice,
     outputs: [u64; 2],
 ) -> Result<()> {
     let rest = [address(sums), outputs[0], outputs[1]].map(Arg::from);
     let args = [described(over, groups, statistics).as_slice(), &rest].concat();
-    launch(device, Module::Norm, &kernel("channel_gradients", float, 1), Grid::over(over.weights(groups) as u32), &args)
+    launch(device, Module::Norm, "channel_gradients", Grid::over(over.weights(groups) as u32), &args)
 }

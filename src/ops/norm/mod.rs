@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use self::kernels::{Moments, Over, Sums};
+use super::cast::{convert, wide, widened};
 #[cfg(feature = "cuda")]
 use super::cuda::{self, OnGpu, Operand};
 use super::kernel::Real;
@@ -32,8 +33,9 @@ pub struct BatchStatistics {
     pub unbiased_variance: Tensor,
 }
 
-/// Batch normalisation with the batch's statistics: x `[N, C, ...]` of any rank from 2 on, γ and β `[C]` → shape of x,
-/// and the statistics. The variance that divides is the biased one (Ioffe & Szegedy 2015, algorithm 1).
+/// Batch normalisation with the batch's statistics (f32 where x is bf16, and γ and β too): x `[N, C, ...]` of any rank
+/// from 2 on, γ and β `[C]` → shape of x, and the statistics. The variance that divides is the biased one (Ioffe &
+/// Szegedy 2015, algorithm 1).
 ///
 /// # Errors
 /// When the shapes do not fit, or a channel has a single number, whose variance is 0.
@@ -119,7 +121,7 @@ fn unit(x: &Tensor) -> Result<Tensor> {
     let &[_, channels, ..] = x.dims() else {
         return Err(Error::shape("instance norm: input", x.dims(), "[N, C, H, W]"));
     };
-    Ok(Tensor::ones(channels, x.dtype(), x.device())?)
+    Ok(Tensor::ones(channels, wide(x.dtype()), x.device())?)
 }
 
 fn check(what: &str, x: &Tensor, per_channel: &[&Tensor]) -> Result<()> {
@@ -344,7 +346,7 @@ impl Op<3> for Derivative {
         let ones = weight.ones_like()?;
         let for_x = saved.wanted(0, || {
             let (n, channels) = (x.dims()[0], x.dims()[1]);
-            let flat = |x: &Tensor| x.contiguous()?.reshape((n, channels, ()));
+            let flat = |x: &Tensor| widened(x)?.contiguous()?.reshape((n, channels, ()));
             let (unit, rate) = norm.reference(&flat(x)?)?;
             let (mapped, g, h) = (flat(&saved.output()?)?, flat(upstream)?, flat(&norm.scale(t, weight)?)?);
             let mapped_upstream = flat(&derivative(x, upstream, &ones, norm.clone())?)?;
@@ -352,7 +354,7 @@ impl Op<3> for Derivative {
             let along_mapped = mapped.broadcast_mul(&norm.mean(&(&unit * &g)?)?)?;
             let along_upstream = mapped_upstream.broadcast_mul(&norm.mean(&(&unit * &h)?)?)?;
             let total = ((along_unit + along_mapped)? + along_upstream)?;
-            total.broadcast_mul(&rate)?.neg()?.reshape(x.shape())
+            convert(&total.broadcast_mul(&rate)?.neg()?.reshape(x.shape())?, x.dtype())
         })?;
         let for_t = saved.wanted(1, || derivative(x, upstream, weight, norm.clone()))?;
         let for_weight = saved.wanted(2, || Ok(norm.dot(upstream, &derivative(x, t, &ones, norm.clone())?)?))?;

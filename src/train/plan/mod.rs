@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::gan::Player;
 use crate::{Error, Result};
 
+pub use crate::nn::precision::Precision;
 pub use rules::{AdamSettings, Average, Decay, Intervals};
 pub use stage::{Mark, Stage, Turn};
 
@@ -24,6 +25,9 @@ pub struct Plan {
     pub average: Average,
     /// Previews, checkpoints, history.
     pub intervals: Intervals,
+    /// What the networks compute in while they are trained.
+    #[serde(default)]
+    pub precision: Precision,
     /// In the order in which they are trained. The last one goes on when more is asked for than it holds.
     pub stages: Vec<Stage>,
 }
@@ -42,7 +46,7 @@ pub struct Position {
 }
 
 impl Plan {
-    /// One stage, [D, G], Adam with [`AdamSettings::default`], constant rate, average with decay 0.999.
+    /// One stage, [D, G], Adam with [`AdamSettings::default`], constant rate, average with decay 0.999, f32.
     pub fn new(stage: Stage) -> Plan {
         let turn = |player| Turn { player, times: 1 };
         Plan {
@@ -51,6 +55,7 @@ impl Plan {
             decay: Decay::Constant,
             average: Average::Decay(0.999),
             intervals: Intervals::default(),
+            precision: Precision::F32,
             stages: vec![stage],
         }
     }
@@ -88,6 +93,12 @@ impl Plan {
     /// Steps between previews and between checkpoints.
     pub fn intervals(mut self, intervals: Intervals) -> Plan {
         self.intervals = intervals;
+        self
+    }
+
+    /// What the networks compute in while they are trained.
+    pub fn precision(mut self, precision: Precision) -> Plan {
+        self.precision = precision;
         self
     }
 
@@ -290,8 +301,12 @@ mod tests {
 
     #[test]
     fn a_plan_survives_toml() {
-        let plan = progressive().decay(Decay::Exponential { from: 5, tau: 2.5 });
+        let plan = progressive().decay(Decay::Exponential { from: 5, tau: 2.5 }).precision(Precision::Bf16);
         let text = toml::to_string(&plan).unwrap();
+        assert!(text.contains("precision = \"bf16\""), "{text}");
         assert_eq!(toml::from_str::<Plan>(&text).unwrap(), plan);
+        // Plans that were written before there was a choice.
+        let before = text.replace("precision = \"bf16\"\n", "");
+        assert_eq!(toml::from_str::<Plan>(&before).unwrap().precision, Precision::F32);
     }
 }

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// Files beside the program, by where they lie in the clone.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "benches/gpu/run.sh",
     "benches/pytorch/gpu.py",
+    "benches/pytorch/ops.py",
     "benches/pytorch/steps.py",
     "benches/pytorch/networks.py",
     "benches/pytorch/memory.py",

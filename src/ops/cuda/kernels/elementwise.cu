@@ -1,4 +1,5 @@
-// Activations and the fused epilogues of layers: one pass over memory each.
+// Activations and the fused epilogues of layers: one pass over memory each. What is one number per channel or row is
+// float, whatever the maps are stored as.
 #include "common.cuh"
 
 enum Function { IDENTITY = 0, LEAKY_RELU = 1, TANH = 2, SIGMOID = 3, SOFTPLUS = 4 };
@@ -103,9 +104,9 @@ __device__ __forceinline__ void scale_offset(u32 n, float scale, float offset, c
 // y = f(x + bias of the channel); planes of `size` packs, `channels` of them per image.
 template <class T, int V>
 __device__ __forceinline__ void bias_activation(u32 n, u32 size, u32 channels, u32 function, float slope, const T *x,
-                                                const T *bias, T *y) {
+                                                const float *bias, T *y) {
     each(n, [=](u32 i) {
-        float v[V], b = widen(bias[i / size % channels]);
+        float v[V], b = bias[i / size % channels];
         load<V>(x, i, v);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = value_of(function, v[k] + b, slope);
@@ -117,10 +118,10 @@ __device__ __forceinline__ void bias_activation(u32 n, u32 size, u32 channels, u
 // plane per image.
 template <class T, int V>
 __device__ __forceinline__ void layer_epilogue(u32 n, u32 size, u32 channels, float slope, float gain, const T *x,
-                                               const T *noise, const T *strength, const T *bias, T *y) {
+                                               const T *noise, const float *strength, const float *bias, T *y) {
     each(n, [=](u32 i) {
         u32 plane = i / size, channel = plane % channels;
-        float v[V], e[V], s = widen(strength[channel]), b = widen(bias[channel]);
+        float v[V], e[V], s = strength[channel], b = bias[channel];
         load<V>(x, i, v);
         load<V>(noise, plane / channels * size + i % size, e);
 #pragma unroll
@@ -134,10 +135,10 @@ __device__ __forceinline__ void layer_epilogue(u32 n, u32 size, u32 channels, fl
 
 // out = noise of the pixel · strength of the channel, for all channels.
 template <class T, int V>
-__device__ __forceinline__ void noise_scaled(u32 n, u32 size, u32 channels, const T *noise, const T *strength, T *out) {
+__device__ __forceinline__ void noise_scaled(u32 n, u32 size, u32 channels, const T *noise, const float *strength, T *out) {
     each(n, [=](u32 i) {
         u32 plane = i / size;
-        float v[V], s = widen(strength[plane % channels]);
+        float v[V], s = strength[plane % channels];
         load<V>(noise, plane / channels * size + i % size, v);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] *= s;
@@ -147,12 +148,12 @@ __device__ __forceinline__ void noise_scaled(u32 n, u32 size, u32 channels, cons
 
 // out = Σ over the channels of t · strength of the channel; n packs of one plane per image.
 template <class T, int V>
-__device__ __forceinline__ void noise_plane(u32 n, u32 size, u32 channels, const T *t, const T *strength, T *out) {
+__device__ __forceinline__ void noise_plane(u32 n, u32 size, u32 channels, const T *t, const float *strength, T *out) {
     each(n, [=](u32 i) {
         u32 image = i / size, pixel = i % size;
         float total[V] = {};
         for (u32 channel = 0; channel < channels; channel++) {
-            float v[V], s = widen(strength[channel]);
+            float v[V], s = strength[channel];
             load<V>(t, (image * channels + channel) * size + pixel, v);
 #pragma unroll
             for (int k = 0; k < V; k++) total[k] += v[k] * s;
@@ -200,9 +201,9 @@ __device__ __forceinline__ void gated_gradients(u32 n, u32 half, u32 skip, u32 f
 
 // out = scale · the number of the row, all over rows of `size` packs; row i has number i modulo `rows`.
 template <class T, int V>
-__device__ __forceinline__ void fill_rows(u32 n, u32 size, u32 rows, float scale, const T *a, T *out) {
+__device__ __forceinline__ void fill_rows(u32 n, u32 size, u32 rows, float scale, const float *a, T *out) {
     each(n, [=](u32 i) {
-        float v[V], value = scale * widen(a[i / size % rows]);
+        float v[V], value = scale * a[i / size % rows];
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = value;
         store<V>(out, i, v);
@@ -224,18 +225,19 @@ __device__ __forceinline__ void fill_rows(u32 n, u32 size, u32 rows, float scale
         scale_offset<T, V>(n, scale, offset, x, out);                                                                  \
     }                                                                                                                  \
     extern "C" __global__ void bias_activation_##S(u32 n, u32 size, u32 channels, u32 function, float slope,           \
-                                                   const T *x, const T *bias, T *y) {                                  \
+                                                   const T *x, const float *bias, T *y) {                              \
         bias_activation<T, V>(n, size, channels, function, slope, x, bias, y);                                         \
     }                                                                                                                  \
     extern "C" __global__ void layer_epilogue_##S(u32 n, u32 size, u32 channels, float slope, float gain, const T *x,  \
-                                                  const T *noise, const T *strength, const T *bias, T *y) {            \
+                                                  const T *noise, const float *strength, const float *bias, T *y) {    \
         layer_epilogue<T, V>(n, size, channels, slope, gain, x, noise, strength, bias, y);                             \
     }                                                                                                                  \
-    extern "C" __global__ void noise_scaled_##S(u32 n, u32 size, u32 channels, const T *noise, const T *strength,      \
+    extern "C" __global__ void noise_scaled_##S(u32 n, u32 size, u32 channels, const T *noise, const float *strength,  \
                                                 T *out) {                                                              \
         noise_scaled<T, V>(n, size, channels, noise, strength, out);                                                   \
     }                                                                                                                  \
-    extern "C" __global__ void noise_plane_##S(u32 n, u32 size, u32 channels, const T *t, const T *strength, T *out) { \
+    extern "C" __global__ void noise_plane_##S(u32 n, u32 size, u32 channels, const T *t, const float *strength,       \
+                                               T *out) {                                                               \
         noise_plane<T, V>(n, size, channels, t, strength, out);                                                        \
     }                                                                                                                  \
     extern "C" __global__ void gated_##S(u32 n, u32 half, u32 skip, u32 function, float slope, const T *f, const T *g, \
@@ -246,7 +248,7 @@ __device__ __forceinline__ void fill_rows(u32 n, u32 size, u32 rows, float scale
                                                    const T *g, const T *t, T *for_f, T *for_g) {                       \
         gated_gradients<T, V>(n, half, skip, function, slope, f, g, t, for_f, for_g);                                  \
     }                                                                                                                  \
-    extern "C" __global__ void fill_rows_##S(u32 n, u32 size, u32 rows, float scale, const T *a, T *out) {             \
+    extern "C" __global__ void fill_rows_##S(u32 n, u32 size, u32 rows, float scale, const float *a, T *out) {         \
         fill_rows<T, V>(n, size, rows, scale, a, out);                                                                 \
     }
 FOR_EACH_TYPE(KERNELS)

@@ -1,15 +1,19 @@
 // Sums over channels and planes, and normalisation by them.
 //
+// Numbers that stand for many (sums, factors and offsets of a channel or a row) are float, whatever the maps are stored
+// as.
+//
 // A group of numbers is a channel of all images, or one plane; it is cut into gridDim.y parts (1 where there are groups
 // enough to fill the GPU), whose results lie beside each other for a second kernel to add in a fixed order.
 #include "common.cuh"
 
 // y = x·a + b of the channel; without b where that is null.
 template <class T, int V>
-__device__ __forceinline__ void channel_affine(u32 n, u32 size, u32 channels, const T *x, const T *a, const T *b, T *y) {
+__device__ __forceinline__ void channel_affine(u32 n, u32 size, u32 channels, const T *x, const float *a,
+                                               const float *b, T *y) {
     each(n, [=](u32 i) {
         u32 channel = i / size % channels;
-        float v[V], scale = widen(a[channel]), shift = b ? widen(b[channel]) : 0.f;
+        float v[V], scale = a[channel], shift = b ? b[channel] : 0.f;
         load<V>(x, i, v);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = v[k] * scale + shift;
@@ -18,9 +22,10 @@ __device__ __forceinline__ void channel_affine(u32 n, u32 size, u32 channels, co
 }
 
 // y += b of the channel, in place.
-template <class T, int V> __device__ __forceinline__ void channel_add(u32 n, u32 size, u32 channels, const T *b, T *y) {
+template <class T, int V>
+__device__ __forceinline__ void channel_add(u32 n, u32 size, u32 channels, const float *b, T *y) {
     each(n, [=](u32 i) {
-        float v[V], shift = widen(b[i / size % channels]);
+        float v[V], shift = b[i / size % channels];
         load<V>(y, i, v);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] += shift;
@@ -32,7 +37,7 @@ template <class T, int V> __device__ __forceinline__ void channel_add(u32 n, u32
 // several. A `shared` y has one plane for all channels.
 template <class T, int V>
 __device__ __forceinline__ void group_dot(u32 planes, u32 step, u32 size, u32 shared, float factor, const T *x, const T *y,
-                                          float *parts, T *out) {
+                                          float *parts, float *out) {
     float total = 0.f;
     for (Walk walk(blockIdx.x, planes, step, size); walk.more(); walk.next()) {
         float a[V], b[V];
@@ -43,16 +48,16 @@ __device__ __forceinline__ void group_dot(u32 planes, u32 step, u32 size, u32 sh
     }
     total = factor * block_sum(total);
     if (threadIdx.x > 0) return;
-    if (gridDim.y == 1) narrow(out[blockIdx.x], total);
+    if (gridDim.y == 1) out[blockIdx.x] = total;
     else parts[blockIdx.x * gridDim.y + blockIdx.y] = total;
 }
 
 // out = Σ over the parts of a group.
-template <class T> __device__ __forceinline__ void add_parts(u32 groups, u32 parts, const float *from, T *out) {
+extern "C" __global__ void add_parts(u32 groups, u32 parts, const float *from, float *out) {
     each(groups, [=](u32 group) {
         float total = 0.f;
         for (u32 part = 0; part < parts; part++) total += from[group * parts + part];
-        narrow(out[group], total);
+        out[group] = total;
     });
 }
 
@@ -118,10 +123,10 @@ struct Groups {
 
 // y = γ·(x − μ)·r + β.
 template <class T, int V>
-__device__ __forceinline__ void normalize(u32 n, Groups g, const T *x, const T *weight, const T *bias, T *y) {
+__device__ __forceinline__ void normalize(u32 n, Groups g, const T *x, const float *weight, const float *bias, T *y) {
     each(n, [=](u32 i) {
         u32 plane = i / g.size, channel = plane % g.channels, group = g.per_plane ? plane : channel;
-        float v[V], mean = g.mean(group), scale = g.rate(group) * widen(weight[channel]), shift = widen(bias[channel]);
+        float v[V], mean = g.mean(group), scale = g.rate(group) * weight[channel], shift = bias[channel];
         load<V>(x, i, v);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = (v[k] - mean) * scale + shift;
@@ -155,10 +160,10 @@ __device__ __forceinline__ void centred_dot(u32 planes, u32 step, u32 size, cons
 // γ·r·(t − mean t − x̂·mean(x̂·t)) from the totals of `centred_dot`; `count` numbers a group.
 template <class T, int V>
 __device__ __forceinline__ void normalize_derivative(u32 n, Groups g, float count, const float *sums, const T *x,
-                                                     const T *t, const T *weight, T *out) {
+                                                     const T *t, const float *weight, T *out) {
     each(n, [=](u32 i) {
         u32 plane = i / g.size, channel = plane % g.channels, group = g.per_plane ? plane : channel;
-        float rate = g.rate(group), mean = g.mean(group), scale = rate * widen(weight[channel]);
+        float rate = g.rate(group), mean = g.mean(group), scale = rate * weight[channel];
         float offset = sums[group] / count, slope = sums[g.groups + group] * rate * rate / count, a[V], b[V];
         load<V>(x, i, a);
         load<V>(t, i, b);
@@ -169,24 +174,25 @@ __device__ __forceinline__ void normalize_derivative(u32 n, Groups g, float coun
 }
 
 // Σ x̂·t per channel from the totals of `centred_dot`, of one group or of the planes of all images; and Σ t, unless null.
-template <class T> __device__ __forceinline__ void channel_gradients(Groups g, const float *sums, T *along, T *total) {
+extern "C" __global__ void channel_gradients(GROUPS, const float *sums, float *along, float *total) {
+    Groups g = THESE_GROUPS;
     each(g.channels, [=](u32 channel) {
         float products = 0.f, plain = 0.f;
         for (u32 group = channel; group < g.groups; group += g.channels) {
             products += sums[g.groups + group] * g.rate(group);
             plain += sums[group];
         }
-        narrow(along[channel], products);
-        if (total) narrow(total[channel], plain);
+        along[channel] = products;
+        if (total) total[channel] = plain;
     });
 }
 
 // The statistics of `moments` as a batch norm's running averages take them: means, and variances times `bessel`.
-template <class T>
-__device__ __forceinline__ void batch_statistics(u32 channels, float bessel, const float *statistics, T *mean, T *variance) {
+extern "C" __global__ void batch_statistics(u32 channels, float bessel, const float *statistics, float *mean,
+                                            float *variance) {
     each(channels, [=](u32 channel) {
-        narrow(mean[channel], statistics[channel]);
-        narrow(variance[channel], statistics[channels + channel] * bessel);
+        mean[channel] = statistics[channel];
+        variance[channel] = statistics[channels + channel] * bessel;
     });
 }
 
@@ -275,21 +281,22 @@ __device__ __forceinline__ void minibatch_gradient(u32 n, u32 size, u32 plane, u
 }
 
 #define KERNELS(T, V, S)                                                                                               \
-    extern "C" __global__ void channel_affine_##S(u32 n, u32 size, u32 channels, const T *x, const T *a, const T *b,   \
-                                                  T *y) {                                                              \
+    extern "C" __global__ void channel_affine_##S(u32 n, u32 size, u32 channels, const T *x, const float *a,           \
+                                                  const float *b, T *y) {                                              \
         channel_affine<T, V>(n, size, channels, x, a, b, y);                                                           \
     }                                                                                                                  \
-    extern "C" __global__ void channel_add_##S(u32 n, u32 size, u32 channels, const T *b, T *y) {                      \
+    extern "C" __global__ void channel_add_##S(u32 n, u32 size, u32 channels, const float *b, T *y) {                  \
         channel_add<T, V>(n, size, channels, b, y);                                                                    \
     }                                                                                                                  \
     extern "C" __global__ void group_dot_##S(u32 planes, u32 step, u32 size, u32 shared, float factor, const T *x,     \
-                                             const T *y, float *parts, T *out) {                                       \
+                                             const T *y, float *parts, float *out) {                                   \
         group_dot<T, V>(planes, step, size, shared, factor, x, y, parts, out);                                         \
     }                                                                                                                  \
     extern "C" __global__ void moments_##S(u32 planes, u32 step, u32 size, const T *x, float *out) {                   \
         moments<T, V>(planes, step, size, x, out);                                                                     \
     }                                                                                                                  \
-    extern "C" __global__ void normalize_##S(u32 n, GROUPS, const T *x, const T *weight, const T *bias, T *y) {        \
+    extern "C" __global__ void normalize_##S(u32 n, GROUPS, const T *x, const float *weight, const float *bias,        \
+                                             T *y) {                                                                   \
         normalize<T, V>(n, THESE_GROUPS, x, weight, bias, y);                                                          \
     }                                                                                                                  \
     extern "C" __global__ void centred_dot_##S(u32 planes, u32 step, u32 size, const float *means, const T *x,         \
@@ -297,18 +304,12 @@ __device__ __forceinline__ void minibatch_gradient(u32 n, u32 size, u32 plane, u
         centred_dot<T, V>(planes, step, size, means, x, t, out);                                                       \
     }                                                                                                                  \
     extern "C" __global__ void normalize_derivative_##S(u32 n, GROUPS, float count, const float *sums, const T *x,     \
-                                                        const T *t, const T *weight, T *out) {                         \
+                                                        const T *t, const float *weight, T *out) {                     \
         normalize_derivative<T, V>(n, THESE_GROUPS, count, sums, x, t, weight, out);                                   \
     }
 FOR_EACH_TYPE(KERNELS)
 
 #define SCALAR_KERNELS(T, S)                                                                                           \
-    extern "C" __global__ void add_parts_##S(u32 groups, u32 parts, const float *from, T *out) {                       \
-        add_parts<T>(groups, parts, from, out);                                                                        \
-    }                                                                                                                  \
-    extern "C" __global__ void channel_gradients_##S(GROUPS, const float *sums, T *along, T *total) {                  \
-        channel_gradients<T>(THESE_GROUPS, sums, along, total);                                                        \
-    }                                                                                                                  \
     extern "C" __global__ void pixel_norm_##S(u32 n, u32 size, u32 channels, float epsilon, const T *x, const T *t,    \
                                               T *out) {                                                                \
         pixel_norm<T>(n, size, channels, epsilon, x, t, out);                                                          \
@@ -328,9 +329,5 @@ FOR_EACH_TYPE(KERNELS)
                                                       float epsilon, const T *x, const T *t, const float *factor,      \
                                                       T *out) {                                                        \
         minibatch_gradient<T>(n, size, plane, groups, pictures, epsilon, x, t, factor, out);                           \
-    }                                                                                                                  \
-    extern "C" __global__ void batch_statistics_##S(u32 channels, float bessel, const float *statistics, T *mean,      \
-                                                    T *variance) {                                                     \
-        batch_statistics<T>(channels, bessel, statistics, mean, variance);                                             \
     }
 FOR_EACH_SCALAR_TYPE(SCALAR_KERNELS)
