@@ -38,10 +38,6 @@ pub(super) fn run(y: Tensor, order: Order) -> Result<GradStore> {
         drop(y);
         // Everything that uses a node's result has a larger number, so its gradient is complete when its turn comes.
         while let Some((_, (node, upstream))) = walk.waiting.pop_last() {
-            if !keeps_graph && node.rounded_variable().is_some() {
-                walk.rounded.push((node, upstream));
-                continue;
-            }
             let saved = Saved::new(&node, walk.wanted.as_ref(), keeps_graph);
             let gradients = node.derivative.backward(&saved, &upstream)?;
             drop(upstream);
@@ -61,7 +57,7 @@ struct Walk {
     wanted: Option<Wanted>,
     /// Gradients of results whose turn has not come, by the nodes' numbers.
     waiting: BTreeMap<u64, (Arc<Node>, Tensor)>,
-    /// Gradients of copies of variables, in the type of the copies.
+    /// Gradients of rounded copies of variables, one for each use of a copy, in its type.
     rounded: Vec<(Arc<Node>, Tensor)>,
     /// Gradients of variables.
     found: GradStore,
@@ -93,7 +89,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Passes the gradients of rounded copies on to the variables, converted all at once.
+    /// Passes the gradients of rounded copies on to the variables: converted all at once, then added in f32.
     fn widen(&mut self) -> Result<()> {
         let (nodes, gradients): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rounded).into_iter().unzip();
         for (node, gradient) in nodes.iter().zip(widen_all(&gradients)?) {
@@ -105,6 +101,10 @@ impl Walk {
     }
 
     fn wait(&mut self, node: &Arc<Node>, gradient: Tensor) -> Result<()> {
+        if !self.keeps_graph && node.rounded_variable().is_some() {
+            self.rounded.push((node.clone(), gradient));
+            return Ok(());
+        }
         let total = match self.waiting.remove(&node.sequence) {
             Some((_, before)) => add(&before, &gradient)?,
             None => gradient,
