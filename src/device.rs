@@ -6,6 +6,8 @@ pub use candle_core::Device;
 #[cfg(feature = "cuda")]
 mod cuda;
 
+#[cfg(feature = "cuda")]
+pub(crate) use cuda::give_back_memory;
 #[cfg(feature = "cudnn")]
 pub(crate) use cuda::searches_algorithms;
 #[cfg(feature = "cuda")]

@@ -10,20 +10,23 @@ use tachie::train::plan::Precision;
 use tachie::{Error, Result};
 
 use super::models::Model;
+use super::steps::How;
 use super::{cases, steps};
 
 const HEAD: &str = "\
 # What operations (forward and backward) and training steps (all players, Adam, running average; over all steps until
 # everything has happened once) ask of the driver once they are warm: cargo xtask check-cuda compares, --bless rewrites.
-# launches: kernels and library calls. prepared: descriptors, choices of algorithms and events, which are to be 0.";
+# launches: kernels, library calls and graphs. prepared: descriptors, choices of algorithms, events and recordings of
+# graphs, which are to be 0. Steps with graphs are the small models' with the launches of Options::graphs.";
 
 /// The counters of the stand-in.
-struct Counter {
+pub struct Counter {
     take: unsafe extern "C" fn(*mut c_char, usize) -> usize,
 }
 
 impl Counter {
-    fn find() -> Result<Counter> {
+    /// Those of the stand-in; an error where there is a real driver.
+    pub fn find() -> Result<Counter> {
         // SAFETY: the name is a C string; the loader knows every library that the shims have opened.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"stand_in_take".as_ptr()) };
         if found.is_null() {
@@ -39,7 +42,7 @@ impl Counter {
     }
 
     /// What was counted since the last call, as lines `name count`.
-    fn take(&self) -> String {
+    pub fn take(&self) -> String {
         let mut text = vec![0u8; 1 << 20];
         // SAFETY: the text has that much room, and the stand-in ends it with a 0.
         unsafe { (self.take)(text.as_mut_ptr().cast(), text.len()) };
@@ -60,7 +63,7 @@ fn row(text: &str) -> String {
             "to device" => "to_device",
             "to host" => "to_host",
             "synchronize" => "synchronizations",
-            "event" | "cudnn descriptor" | "cudnn choose" | "cudnn search" => "prepared",
+            "capture" | "event" | "cudnn descriptor" | "cudnn choose" | "cudnn search" => "prepared",
             "peak" | "pool kept" => continue,
             _ => "launches",
         };
@@ -92,30 +95,35 @@ pub fn run(gpu: &Device, only: Option<&str>) -> Result<()> {
         println!("{:?} = {}", case.name, shown(&last));
     }
     println!("\n[steps]");
-    for (model, precision) in stepped().iter().filter(|(model, _)| wanted(&model.name)) {
-        let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
-        let (mut trainer, batch) = steps::trainer(model, gpu, *precision, folder.path())?;
-        let mut cycle = || -> Result<()> {
-            for _ in 0..model.cycle() {
-                trainer.step_on(&batch)?;
-            }
-            Ok(())
+    for (model, how) in stepped().iter().filter(|(model, _)| wanted(&model.name)) {
+        let precision = match how.precision {
+            Precision::F32 => String::new(),
+            Precision::Bf16 => format!(", {}", how.precision),
         };
-        cycle()?;
-        counter.take();
-        cycle()?;
-        let of = match precision {
-            Precision::F32 => model.name.clone(),
-            Precision::Bf16 => format!("{}, {precision}", model.name),
-        };
-        println!("{:?} = {}", format!("{of}, {} steps", model.cycle()), shown(&counter.take()));
+        let graphs = if how.graphs { ", graphs" } else { "" };
+        let name = format!("{}{precision}, {} steps{graphs}", model.name, model.cycle());
+        println!("{name:?} = {}", shown(&steps(&counter, model, gpu, *how)?));
     }
     Ok(())
 }
 
-/// All models in f32, then those at 64 px in bf16.
-fn stepped() -> Vec<(Model, Precision)> {
-    let half = steps::few(false).into_iter().filter(|model| !model.large).map(|model| (model, Precision::Bf16));
-    let all = steps::few(false).into_iter().map(|model| (model, Precision::F32));
-    all.chain(half).collect()
+/// All models in f32; then the small ones in bf16, and both as graphs.
+fn stepped() -> Vec<(Model, How)> {
+    let small = || steps::few(false).into_iter().filter(|model| !model.large);
+    let all = steps::few(false).into_iter().map(|model| (model, How::eagerly(Precision::F32)));
+    let half = small().map(|model| (model, How::eagerly(Precision::Bf16)));
+    let graphs = [Precision::F32, Precision::Bf16].map(|precision| How { precision, graphs: true });
+    all.chain(half).chain(graphs.into_iter().flat_map(|how| small().map(move |model| (model, how)))).collect()
+}
+
+/// What is counted in the third cycle of steps: by then graphs are recorded.
+fn steps(counter: &Counter, model: &Model, gpu: &Device, how: How) -> Result<String> {
+    let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
+    let (mut trainer, batch) = steps::trainer(model, gpu, how, folder.path())?;
+    let mut cycle = || (0..model.cycle()).try_for_each(|_| trainer.step_on(&batch).map(|_| ()));
+    cycle()?;
+    cycle()?;
+    counter.take();
+    cycle()?;
+    Ok(counter.take())
 }

@@ -13,7 +13,8 @@ use tachie::{Error, Result};
 
 use super::cases::{self, Case};
 use super::models::Model;
-use super::steps;
+use super::steps::How;
+use super::{graphs, steps};
 
 /// Largest difference, relative to the largest number of the CPU's result: f32 with sums in another order, and bf16 with
 /// 8 bits a number.
@@ -22,12 +23,12 @@ const BF16: f64 = 3e-2;
 
 /// How far a training step may differ: a loss, relative, and the moved weights, as a share of how far they moved.
 /// Adam's first step is the sign of the gradient, so weights whose gradient is rounding noise move apart.
-struct Limits {
-    loss: f64,
-    moved: f64,
+pub struct Limits {
+    pub loss: f64,
+    pub moved: f64,
 }
 
-const STEP_F32: Limits = Limits { loss: 1e-3, moved: 0.1 };
+pub const STEP_F32: Limits = Limits { loss: 1e-3, moved: 0.1 };
 /// Every layer rounds what it multiplies and what it gives by up to 2⁻⁹; that grows with the root of the number of
 /// layers, some 30 there and back, to a hundredth of a loss or a gradient. A gradient has the other sign in bf16 where
 /// it is smaller than that error: if its numbers are normally distributed around 0, in some hundredths of all weights.
@@ -36,14 +37,15 @@ const STEP_F32: Limits = Limits { loss: 1e-3, moved: 0.1 };
 const STEP_BF16: Limits = Limits { loss: 3e-2, moved: 0.6 };
 
 /// What was compared, and what failed.
-struct Report {
+pub struct Report {
     only: String,
     passed: usize,
     failed: Vec<String>,
 }
 
 impl Report {
-    fn check(&mut self, name: &str, difference: Result<f64>, limit: f64) {
+    /// Notes whether a difference is within its limit.
+    pub fn check(&mut self, name: &str, difference: Result<f64>, limit: f64) {
         match difference {
             Ok(difference) if difference <= limit => self.passed += 1,
             Ok(difference) => self.failed.push(format!("{name}: differs by {difference:.1e}, allowed {limit:.0e}")),
@@ -75,6 +77,9 @@ pub fn run(gpu: &Device, small: bool, only: &str) -> Result<()> {
             // The penalty differentiates the discriminator twice, so it has to be in the step that is compared.
             steps_agree(&model.penalised(), gpu, Precision::Bf16, &STEP_BF16, &mut report);
         }
+    }
+    if report.wants("graphs") {
+        graphs::run(gpu, &steps::few(small), &mut report);
     }
     println!("{} comparisons passed, {} failed", report.passed, report.failed.len());
     if report.passed == 0 && report.failed.is_empty() {
@@ -241,7 +246,7 @@ fn data(gpu: &Device, report: &mut Report) {
 fn step(model: &Model, gpu: &Device, precision: Precision) -> Result<(f64, f64)> {
     let sides = [(gpu, precision), (&Device::Cpu, Precision::F32)].map(|(device, precision)| -> Result<_> {
         let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
-        let (mut trainer, batch) = steps::trainer(model, device, precision, folder.path())?;
+        let (mut trainer, batch) = steps::trainer(model, device, How::eagerly(precision), folder.path())?;
         let before = snapshot(&trainer.networks().params.tensors())?;
         let losses = trainer.step_on(&batch)?.losses;
         let networks = trainer.networks();

@@ -27,12 +27,27 @@ pub fn few(small: bool) -> Vec<Model> {
         .collect()
 }
 
+/// How steps are computed.
+#[derive(Clone, Copy)]
+pub struct How {
+    pub precision: Precision,
+    /// As CUDA graphs.
+    pub graphs: bool,
+}
+
+impl How {
+    /// Operation by operation.
+    pub fn eagerly(precision: Precision) -> How {
+        How { precision, graphs: false }
+    }
+}
+
 /// A trainer on `device` in a folder of its own, and the batch that it is shown.
-pub fn trainer(model: &Model, device: &Device, precision: Precision, folder: &Path) -> Result<(Trainer, Batch)> {
+pub fn trainer(model: &Model, device: &Device, how: How, folder: &Path) -> Result<(Trainer, Batch)> {
     let faces = model.faces()?;
     let config = MakeGirlsConfig { tags: faces.tags().clone(), ..model.config.clone() };
     let gan = config.build_with(device, Seed(0))?;
-    let options = Options::default().seed(Seed(0)).threads(0).precision(precision);
+    let options = Options::default().seed(Seed(0)).threads(0).precision(how.precision).graphs(how.graphs);
     let trainer = gan.train_with(&faces, folder, options)?;
     Ok((trainer, model.batch()?.to_device(device)?))
 }

@@ -13,6 +13,7 @@ mod operations;
 
 mod cases;
 mod counts;
+mod graphs;
 mod parity;
 mod steps;
 mod time;

@@ -13,7 +13,7 @@ use tachie::{Error, Result};
 
 use super::models::{Model, models};
 use super::operations::{self, Case};
-use super::steps;
+use super::steps::{self, How};
 
 /// Seconds that a measurement of a step lasts, and of an operation.
 const STEP: f64 = 1.0;
@@ -31,7 +31,7 @@ pub fn run(gpu: &Device, out: &Path, quick: bool) -> Result<()> {
     std::fs::create_dir_all(out).map_err(|source| Error::io("make the folder", out, source))?;
     let mut rows = String::from("kind,name,type,milliseconds\n");
     let mut row = |kind: &str, name: &str, dtype: &str, time: f64| {
-        println!("{kind:10} {dtype:5} {time:10.3} ms  {name}");
+        println!("{kind:10} {dtype:10} {time:10.3} ms  {name}");
         rows.push_str(&format!("{kind},\"{name}\",{dtype},{time}\n"));
     };
     let mut requests = Vec::new();
@@ -47,7 +47,9 @@ pub fn run(gpu: &Device, out: &Path, quick: bool) -> Result<()> {
         std::fs::create_dir_all(&folder).map_err(|source| Error::io("make the folder", &folder, source))?;
         write(&folder.join("name.txt"), model.name.clone())?;
         for (precision, name) in [(Precision::F32, "tf32"), (Precision::Bf16, "bf16")] {
-            row("step", &model.name, name, clock.step(&model, precision, &folder)?);
+            row("step", &model.name, name, clock.step(&model, How::eagerly(precision), &folder)?);
+            let graphs = How { precision, graphs: true };
+            row("step", &model.name, &format!("{name}-graph"), clock.step(&model, graphs, &folder)?);
         }
     }
     write(&out.join("tachie.csv"), rows)
@@ -162,10 +164,10 @@ impl Clock<'_> {
     }
 
     /// A training step. In f32 it leaves what PyTorch starts from in `folder`.
-    fn step(&self, model: &Model, precision: Precision, folder: &Path) -> Result<f64> {
+    fn step(&self, model: &Model, how: How, folder: &Path) -> Result<f64> {
         let runs = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
-        let (mut trainer, batch) = steps::trainer(model, self.gpu, precision, runs.path())?;
-        if precision == Precision::F32 {
+        let (mut trainer, batch) = steps::trainer(model, self.gpu, how, runs.path())?;
+        if how.precision == Precision::F32 {
             model.export(&trainer, &model.batch()?, folder)?;
         }
         let cycle = model.cycle();

@@ -76,16 +76,29 @@ fn set_up(ordinal: usize) -> candle_core::Result<Device> {
 /// Makes the driver keep freed memory for the next tensors; else it gives it back whenever the stream runs empty.
 /// A driver that refuses is slower, and as right.
 fn keep_memory(gpu: &CudaDevice) {
-    let mut pool: sys::CUmemoryPool = std::ptr::null_mut();
     let mut never = u64::MAX;
     let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    // SAFETY: the first call writes a pool, the second reads a number of the type that this attribute has.
-    unsafe {
-        let device = gpu.cuda_stream().context().cu_device();
-        if sys::cuDeviceGetDefaultMemPool(&raw mut pool, device) == sys::CUresult::CUDA_SUCCESS {
-            sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut never).cast());
-        }
+    if let Some(pool) = pool(gpu) {
+        // SAFETY: the pool is the device's; the number is of the type that this attribute has.
+        unsafe { sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut never).cast()) };
     }
+}
+
+/// Gives kept memory in which no tensor lies back to the driver, for whoever does not take it from the pool: CUDA graphs.
+/// A driver that refuses keeps it.
+pub(crate) fn give_back_memory(gpu: &CudaDevice) {
+    if let Some(pool) = pool(gpu) {
+        // SAFETY: the pool is the device's.
+        unsafe { sys::cuMemPoolTrimTo(pool, 0) };
+    }
+}
+
+/// Where tensors are allocated.
+fn pool(gpu: &CudaDevice) -> Option<sys::CUmemoryPool> {
+    let mut pool: sys::CUmemoryPool = std::ptr::null_mut();
+    // SAFETY: the call writes a pool.
+    let status = unsafe { sys::cuDeviceGetDefaultMemPool(&raw mut pool, gpu.cuda_stream().context().cu_device()) };
+    (status == sys::CUresult::CUDA_SUCCESS).then_some(pool)
 }
 
 /// "NVIDIA H100, compute capability 9.0, 80 GiB, cuDNN 9.19.0".

@@ -3,11 +3,11 @@
 //! A critic that computes in bf16 does so here too; the points, its gradient at them, their lengths and what is made of
 //! those are f32.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use crate::autograd;
 use crate::nn::critic::{Critic, Dual};
-use crate::ops::{arithmetic, reduce};
+use crate::ops::{arithmetic, channel, reduce};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
@@ -82,24 +82,43 @@ fn value_and_direction(g: &Tensor, penalty: Penalty) -> Result<(Tensor, Tensor)>
 /// # Errors
 /// Those of [`gradient_penalty`].
 pub fn dragan(critic: &impl Critic, real: &Tensor, stream: &mut Stream) -> Result<Tensor> {
-    let at = dragan_points(real, stream)?;
-    gradient_penalty(critic, &at, Penalty::Norm { target: 1.0 })
+    let [noise, alpha] = dragan_draws(real.dims(), real.dtype(), stream)?;
+    dragan_at(critic, real, &[noise.to_device(real.device())?, alpha.to_device(real.device())?])
 }
 
-/// The perturbed pictures at which [`dragan`] looks. `[N, 3, H, W]` → same shape.
+/// What [`dragan`] draws for pictures of this shape and type, on the CPU: u of that shape and α `[N]`.
 ///
 /// # Errors
-/// When `real` has no dimension that counts samples.
-pub fn dragan_points(real: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+/// When the shape has no dimension that counts samples.
+pub fn dragan_draws(shape: &[usize], dtype: DType, stream: &mut Stream) -> Result<[Tensor; 2]> {
+    let like = Tensor::zeros(0, dtype, &Device::Cpu)?;
+    let Some(&samples) = shape.first() else {
+        return Err(Error::shape("DRAGAN: pictures", shape, "[N, 3, H, W]"));
+    };
+    Ok([uniform(&like, shape, stream)?, uniform(&like, &[samples], stream)?])
+}
+
+/// [`dragan`] with these draws, on the device of the pictures. Nothing is read back from there.
+///
+/// # Errors
+/// When the draws have other shapes than [`dragan_draws`] gives, and those of [`gradient_penalty`].
+pub fn dragan_at(critic: &impl Critic, real: &Tensor, draws: &[Tensor; 2]) -> Result<Tensor> {
+    gradient_penalty(critic, &dragan_points(real, draws)?, Penalty::Norm { target: 1.0 })
+}
+
+/// The perturbed pictures at which [`dragan_at`] looks. `[N, 3, H, W]` → same shape.
+///
+/// # Errors
+/// When the draws have other shapes than [`dragan_draws`] gives.
+pub fn dragan_points(real: &Tensor, [noise, alpha]: &[Tensor; 2]) -> Result<Tensor> {
     let real = real.detach();
-    let noise = uniform(&real, real.dims(), stream)?;
-    let alpha = per_sample_uniform(&real, stream)?;
-    // Population standard deviation, as numpy's and TensorFlow's are.
-    let mean = reduce::mean(&real)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-    let centred = arithmetic::affine(&real, 1.0, -mean)?;
+    // Population standard deviation, as numpy's and TensorFlow's are. All values are one channel, so that the mean is
+    // subtracted where it is.
+    let shift = arithmetic::affine(&reduce::mean(&real)?.reshape(1)?, -1.0, 0.0)?;
+    let centred = channel::affine(&real.reshape((1, 1, real.elem_count()))?, &shift.ones_like()?, &shift)?;
     let variance = (reduce::dot_from(&centred, &centred, 0)? / real.elem_count() as f64)?;
     let step = alpha.broadcast_mul(&variance.sqrt()?)?.affine(0.5, 0.0)?;
-    arithmetic::add(&real, &reduce::scale(&noise, &step)?)
+    arithmetic::add(&real, &reduce::scale(noise, &step)?)
 }
 
 /// WGAN-GP (Gulrajani et al. 2017, algorithm 1): x̂ = ε·real + (1 − ε)·fake with ε ~ U(0, 1) per sample,
@@ -146,8 +165,6 @@ fn uniform(like: &Tensor, shape: &[usize], stream: &mut Stream) -> Result<Tensor
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
     use crate::nn::critic::Signal;
     use crate::rng::seed;
@@ -183,7 +200,8 @@ mod tests {
     #[test]
     fn dragan_moves_up_by_at_most_half_a_deviation() {
         let real = seed(1).stream("real").normal_tensor(&[5, 3, 4, 4], &Device::Cpu).unwrap();
-        let moved = dragan_points(&real, &mut seed(2).stream("dragan")).unwrap();
+        let draws = dragan_draws(real.dims(), real.dtype(), &mut seed(2).stream("dragan")).unwrap();
+        let moved = dragan_points(&real, &draws).unwrap();
         // The recipe again, number by number.
         let x: Vec<f32> = real.flatten_all().unwrap().to_vec1().unwrap();
         let mean = x.iter().sum::<f32>() / x.len() as f32;

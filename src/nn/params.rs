@@ -207,6 +207,12 @@ impl ParamStore {
         Ok(round_all(&pairs.collect::<Vec<_>>())?)
     }
 
+    /// What layers that compute in bf16 multiply by.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn rounded_copies(&self) -> Vec<Tensor> {
+        self.rounded().values().cloned().collect()
+    }
+
     fn rounded(&self) -> MutexGuard<'_, BTreeMap<String, Tensor>> {
         // As for the entries.
         self.inner.rounded.lock().unwrap_or_else(PoisonError::into_inner)

@@ -42,6 +42,13 @@ pub struct Update<'a> {
 }
 
 impl AdamStep {
+    /// Learning rate over the correction of the first moment, and the root of that of the second, as GPUs get them.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn scales(&self) -> [f32; 2] {
+        let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
+        [(self.learning_rate / correction(self.beta1)) as f32, correction(self.beta2).sqrt() as f32]
+    }
+
     /// [`update`] of a single parameter.
     ///
     /// # Errors
@@ -57,6 +64,27 @@ impl AdamStep {
 /// When shapes or types differ, a tensor to be changed is not contiguous or appears twice, or a step is 0; nothing has
 /// moved then.
 pub fn update(updates: &[Update]) -> Result<()> {
+    check(updates)?;
+    #[cfg(feature = "cuda")]
+    if let Some(Device::Cuda(device)) = updates.first().map(|update| update.parameter.device()) {
+        return gpu::update(device, updates, None);
+    }
+    let of = |dtype| -> Vec<&Update> { updates.iter().filter(|update| update.parameter.dtype() == dtype).collect() };
+    move_all::<f32>(&of(DType::F32))?;
+    Ok(move_all::<f64>(&of(DType::F64))?)
+}
+
+/// [`update`] for a graph, which repeats it with other rates: those are read from `scales` (f32, what
+/// [`AdamStep::scales`] gives for each update) when the graph is launched, and nothing moves if `stop` (one f32) is not 0
+/// then. The updates' own learning rates and steps are not used.
+#[cfg(feature = "cuda")]
+pub(crate) fn update_at_launch(updates: &[Update], scales: &Tensor, stop: &Tensor) -> Result<()> {
+    check(updates)?;
+    gpu::update(scales.device().as_cuda_device()?, updates, Some((scales, stop)))
+}
+
+/// That the tensors of each update fit each other.
+fn check(updates: &[Update]) -> Result<()> {
     for Update { parameter, gradient, first, second, step } in updates {
         for (what, tensor) in [("gradient", gradient), ("first moment", first), ("second moment", second)] {
             same_kind("Adam", what, tensor, parameter)?;
@@ -65,13 +93,7 @@ pub fn update(updates: &[Update]) -> Result<()> {
             return Err(Error::invalid("Adam: step", "0", "at least 1", "Steps are counted from 1."));
         }
     }
-    #[cfg(feature = "cuda")]
-    if let Some(Device::Cuda(device)) = updates.first().map(|update| update.parameter.device()) {
-        return gpu::update(device, updates);
-    }
-    let of = |dtype| -> Vec<&Update> { updates.iter().filter(|update| update.parameter.dtype() == dtype).collect() };
-    move_all::<f32>(&of(DType::F32))?;
-    Ok(move_all::<f64>(&of(DType::F64))?)
+    Ok(())
 }
 
 /// `average` += `weight`·(`towards` − `average`), in place: the running average of weights with decay 1 − `weight`.
@@ -195,7 +217,7 @@ mod gpu {
 
     use super::Update;
     use crate::Result;
-    use crate::ops::cuda::optim::{AdamFactors, AdamTensor, Place, adam, lerp};
+    use crate::ops::cuda::optim::{AdamFactors, AdamTensor, AtLaunch, Place, adam, lerp};
 
     /// What the tensors of one launch share.
     fn factors(update: &Update) -> AdamFactors {
@@ -203,25 +225,31 @@ mod gpu {
         AdamFactors { beta1: step.beta1, beta2: step.beta2, epsilon: step.epsilon }
     }
 
-    pub(super) fn update(device: &CudaDevice, updates: &[Update]) -> Result<()> {
+    /// `at_launch` holds the scales of all updates and the number that stops them.
+    pub(super) fn update(device: &CudaDevice, updates: &[Update], at_launch: Option<(&Tensor, &Tensor)>) -> Result<()> {
+        let mut done = 0;
         for alike in updates.chunk_by(|a, b| factors(a) == factors(b)) {
             let gradients = alike.iter().map(|update| update.gradient.contiguous());
             // They have to live until the kernel is launched.
             let gradients = gradients.collect::<candle_core::Result<Vec<_>>>()?;
             let mut tensors = Vec::with_capacity(alike.len());
             for (update, gradient) in alike.iter().zip(&gradients) {
-                let step = &update.step;
-                let correction = |beta: f64| 1.0 - beta.powf(step.step as f64);
+                let [rate, root] = update.step.scales();
                 tensors.push(AdamTensor {
                     parameter: Place::of(update.parameter)?,
                     gradient: Place::of(gradient)?,
                     mean: Place::of(update.first)?,
                     square: Place::of(update.second)?,
-                    rate: (step.learning_rate / correction(step.beta1)) as f32,
-                    root: correction(step.beta2).sqrt() as f32,
+                    rate,
+                    root,
                 });
             }
-            adam(device, factors(&alike[0]), &tensors)?;
+            let now = |(scales, stop): (&Tensor, &Tensor)| -> Result<AtLaunch> {
+                let scales = Place::of(&scales.narrow(0, 2 * done, 2 * alike.len())?)?;
+                Ok(AtLaunch { scales, stop: Place::of(stop)? })
+            };
+            adam(device, factors(&alike[0]), &tensors, at_launch.map(now).transpose()?)?;
+            done += alike.len();
         }
         Ok(())
     }

@@ -37,6 +37,16 @@ fn on_gpu(device: &candle_core::CudaDevice, tensors: &[&Tensor]) -> Result<bool>
     Ok(all_finite(device, &places)?)
 }
 
+/// Looks for numbers that are not finite without waiting for the GPU: writes one of each tensor that has some to `found`
+/// (f32, one per tensor, 0 before), and then 1 to `stop` (one f32).
+#[cfg(feature = "cuda")]
+pub(crate) fn search(tensors: &[&Tensor], found: &Tensor, stop: &Tensor) -> Result<()> {
+    use super::cuda::optim::{Place, find_not_finite};
+    let tensors = tensors.iter().map(|tensor| tensor.contiguous()).collect::<candle_core::Result<Vec<_>>>()?;
+    let places = tensors.iter().map(Place::of).collect::<candle_core::Result<Vec<_>>>()?;
+    Ok(find_not_finite(found.device().as_cuda_device()?, &places, Place::of(found)?, Place::of(stop)?)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,7 @@ pub mod spectral;
 mod aligned;
 mod columns;
 #[cfg(feature = "cuda")]
-mod cuda;
+pub(crate) mod cuda;
 mod kernel;
 mod lend;
 mod op;

@@ -11,6 +11,9 @@ use crate::rng::Seed;
 
 /// A model in training, whatever its type.
 pub(super) trait Driver: Send {
+    /// [`Gan::kind`].
+    #[cfg(feature = "cuda")]
+    fn kind(&self, step: &Step) -> Option<u64>;
     fn share(&self, batch: &Batch, step: &mut Step) -> Result<()>;
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses>;
     fn preview(&self, seed: Seed) -> Result<Images>;
@@ -36,6 +39,11 @@ pub(super) fn driver<G: Gan>(config: &G::Config, plan: &Plan, networks: &Network
 }
 
 impl<G: Gan> Driver for Players<G> {
+    #[cfg(feature = "cuda")]
+    fn kind(&self, step: &Step) -> Option<u64> {
+        self.average.kind(step)
+    }
+
     fn share(&self, batch: &Batch, step: &mut Step) -> Result<()> {
         match self.players.get(&Player::Generator) {
             Some(generator) => generator.share(batch, step),

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draws;
 use super::plan::{Plan, Position};
 use crate::data::batch::{Batch, Images};
 use crate::nn::params::{ParamStore, Scope, Training};
@@ -69,13 +71,14 @@ pub struct Step {
     pub position: Position,
     movers: Vec<Player>,
     shared: BTreeMap<String, Tensor>,
+    pub(super) draws: Draws,
 }
 
 impl Step {
     /// A step that stands by itself, for tests and for looking at a loss: stage 0, no fade, both usual players move.
     pub fn new(number: u64, seed: Seed, position: Position) -> Step {
         let movers = vec![Player::Discriminator, Player::Generator];
-        Step { number, round: 0, images: 0, seed, position, movers, shared: BTreeMap::new() }
+        Step::of_round(number, 0, 0, seed, position, movers)
     }
 
     pub(super) fn of_round(
@@ -86,12 +89,40 @@ impl Step {
         position: Position,
         movers: Vec<Player>,
     ) -> Step {
-        Step { number, round, images, seed, position, movers, shared: BTreeMap::new() }
+        Step { number, round, images, seed, position, movers, shared: BTreeMap::new(), draws: Draws::default() }
     }
 
     /// Random numbers for this round only: the stream `<name>/<step>` (from the second round on
     /// `<name>/<step>/<round>`). Equal names give equal numbers, so draws with different purposes need different names.
+    ///
+    /// For what stays on the CPU. Tensors are better drawn by [`draw`](Step::draw).
     pub fn stream(&self, name: &str) -> Stream {
+        self.draws.unknown();
+        self.own_stream(name)
+    }
+
+    /// Random tensors on `device`, which `draw` makes on the CPU from the [`stream`](Step::stream) of that name. Besides
+    /// the stream they depend on nothing but what is the same for all steps of one [`kind`](Gan::kind): a step that has
+    /// become a CUDA graph calls `draw` alone and nothing else of the loss.
+    ///
+    /// # Errors
+    /// Those of `draw`; when the device has no memory for the tensors.
+    pub fn draw<const N: usize>(
+        &mut self,
+        name: &str,
+        device: &Device,
+        draw: impl Fn(&mut Stream) -> Result<[Tensor; N]> + Send + Sync + 'static,
+    ) -> Result<[Tensor; N]> {
+        let stream = self.own_stream(name);
+        let tensors = self.draws.make(name, stream, device, Arc::new(move |stream| Ok(draw(stream)?.to_vec())))?;
+        <[Tensor; N]>::try_from(tensors).map_err(|found| {
+            let expected = format!("{N}, as many as were drawn under this name before");
+            Error::invalid(format!("draws \"{name}\""), format!("{} tensors", found.len()), expected, "")
+        })
+    }
+
+    /// [`stream`](Step::stream) for whoever says how it is used.
+    pub(super) fn own_stream(&self, name: &str) -> Stream {
         match self.round {
             0 => self.seed.stream(&format!("{name}/{}", self.number)),
             round => self.seed.stream(&format!("{name}/{}/{round}", self.number)),
@@ -232,6 +263,20 @@ pub trait Gan: Sized + Send + 'static {
     /// When the device has no memory for them.
     fn preview(&self, seed: Seed) -> Result<Images>;
 
+    /// Names what kind of step this is, if steps can be told apart by a number: steps of one kind, at one position of the
+    /// plan, do the same operations with the same constants on tensors of the same shapes, and look at none of the numbers
+    /// on the device; only the batch's pictures and labels, what [`Step::draw`] gives, the weights and the learning
+    /// rates differ. On a GPU a kind of step can then become a CUDA graph ([`Options::graphs`]), which repeats it without
+    /// calling `share` and `loss` again.
+    ///
+    /// `None`, the default, promises nothing.
+    ///
+    /// [`Options::graphs`]: super::trainer::Options::graphs
+    fn kind(&self, step: &Step) -> Option<u64> {
+        let _ = step;
+        None
+    }
+
     /// Called once a round, before its first player moves, on the generator's instance: makes what several players
     /// use (`step.put("fake", ..)`, one generator forward). The discriminator uses it detached; the generator's loss
     /// uses it as it is and sees the discriminator that has moved meanwhile, since frozen views share storage.
@@ -294,6 +339,15 @@ mod tests {
         losses.add("adv", &scalar(1.0), 1.0).unwrap();
         assert!(losses.add("adv", &scalar(1.0), 1.0).is_err());
         assert!(losses.add("gp", &scalar(1.0), f64::NAN).is_err());
+    }
+
+    #[test]
+    fn a_step_draws_from_the_stream_of_that_name() {
+        let mut step = Step::new(3, Seed(1), Position::default());
+        let two = |stream: &mut Stream| Ok([0; 2].map(|_| stream.normal_tensor(&[5], &Device::Cpu).unwrap()));
+        let [z, noise] = step.draw("z", &Device::Cpu, two).unwrap();
+        let numbers = step.stream("z").normals(10);
+        assert_eq!([z.to_vec1::<f32>().unwrap(), noise.to_vec1().unwrap()].concat(), numbers);
     }
 
     #[test]

@@ -94,6 +94,15 @@ impl Moment {
         self.check_all("parameter", &tensors)
     }
 
+    /// Checks what a search on the device has found: a number per tensor, 0 where all of it is finite.
+    #[cfg(feature = "cuda")]
+    pub(super) fn check_found<'a>(&self, term: &str, found: impl IntoIterator<Item = (&'a str, f32)>) -> Result<()> {
+        match found.into_iter().find(|&(_, value)| value != 0.0) {
+            Some((name, value)) => Err(self.diverged(term, name, value.into())),
+            None => Ok(()),
+        }
+    }
+
     fn check_all(&self, term: &str, tensors: &[(&str, &Tensor)]) -> Result<()> {
         let Some(bad) = first_bad(&tensors.iter().map(|&(_, tensor)| tensor).collect::<Vec<_>>())? else {
             return Ok(());

@@ -1,7 +1,11 @@
 //! Training: the trait, the plan, the one trainer, and the run folder.
 
 mod calls;
+#[cfg(feature = "cuda")]
+mod captured;
 pub mod checkpoint;
+#[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "only graphs note draws and give them"))]
+mod draw;
 mod driver;
 pub mod ema;
 mod files;
@@ -13,6 +17,7 @@ mod lock;
 pub mod optim;
 pub mod plan;
 pub mod progress;
+mod round;
 mod run_config;
 pub mod tensorboard;
 mod tick;

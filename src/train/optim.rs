@@ -8,6 +8,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::gan::Player;
 use super::plan::AdamSettings;
 use crate::nn::params::ParamStore;
+#[cfg(feature = "cuda")]
+use crate::ops::adam::update_at_launch;
 use crate::ops::adam::{AdamStep, Update, update};
 use crate::{Error, Result};
 
@@ -66,17 +68,47 @@ impl Adam {
     /// # Errors
     /// When a gradient does not fit its parameter; nothing has moved then.
     pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
-        let AdamSettings { beta1, beta2, eps } = self.settings;
-        let updates = self.slots.iter().filter_map(|slot| {
-            let step = AdamStep { learning_rate: rate, beta1, beta2, epsilon: eps, step: slot.steps + 1 };
-            let Slot { var: parameter, first, second, .. } = slot;
-            Some(Update { parameter, gradient: grads.get(parameter)?, first, second, step })
-        });
-        update(&updates.collect::<Vec<_>>())?;
-        for slot in &mut self.slots {
-            slot.steps += u64::from(grads.get(&slot.var).is_some());
-        }
+        let moved = self.with_gradient(grads);
+        update(&self.updates(&moved, grads, rate))?;
+        self.advance(&moved);
         Ok(())
+    }
+
+    /// The positions in [`vars`](Adam::vars) of the parameters that have a gradient.
+    pub(super) fn with_gradient(&self, grads: &GradStore) -> Vec<usize> {
+        (0..self.slots.len()).filter(|&i| grads.get(&self.slots[i].var).is_some()).collect()
+    }
+
+    fn updates<'a>(&'a self, moved: &[usize], grads: &'a GradStore, rate: f64) -> Vec<Update<'a>> {
+        let update = |&i: &usize| {
+            let Slot { var: parameter, first, second, .. } = &self.slots[i];
+            Some(Update { parameter, gradient: grads.get(parameter)?, first, second, step: self.next(i, rate) })
+        };
+        moved.iter().filter_map(update).collect()
+    }
+
+    /// The numbers of the next step of a parameter.
+    fn next(&self, i: usize, rate: f64) -> AdamStep {
+        let AdamSettings { beta1, beta2, eps } = self.settings;
+        AdamStep { learning_rate: rate, beta1, beta2, epsilon: eps, step: self.slots[i].steps + 1 }
+    }
+
+    /// The move of these parameters as a part of a graph, which reads what [`scales`](Adam::scales) gives when it is
+    /// launched, and moves nothing if `stop` is not 0 then.
+    #[cfg(feature = "cuda")]
+    pub(super) fn record(&self, moved: &[usize], grads: &GradStore, scales: &Tensor, stop: &Tensor) -> Result<()> {
+        update_at_launch(&self.updates(moved, grads, 0.0), scales, stop)
+    }
+
+    /// Two numbers for the next step of each of these parameters.
+    #[cfg(feature = "cuda")]
+    pub(super) fn scales(&self, moved: &[usize], rate: f64) -> Vec<f32> {
+        moved.iter().flat_map(|&i| self.next(i, rate).scales()).collect()
+    }
+
+    /// Counts a step of these parameters.
+    pub(super) fn advance(&mut self, moved: &[usize]) {
+        moved.iter().for_each(|&i| self.slots[i].steps += 1);
     }
 
     /// Moments and step counts: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq` (PyTorch's names) of the parameter's

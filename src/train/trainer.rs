@@ -9,19 +9,21 @@ use std::time::Instant;
 
 use candle_core::Device;
 
+#[cfg(feature = "cuda")]
+use super::captured::Captured;
 use super::checkpoint::{Checkpoint, Checkpoints, State};
 use super::driver::{Driver, driver};
-use super::gan::{Gan, Networks, Step};
-use super::guard::{Moment, Watch};
+use super::gan::{Gan, Networks, Player, Step};
+use super::guard::Watch;
 use super::history::{History, HistoryWriter, Record};
 use super::lock::RunLock;
 use super::optim::Adam;
 use super::plan::{Intervals, Plan, Position, Precision};
+use super::round::Turn;
 use super::run_config::RunConfig;
 use super::tensorboard::EventFile;
 use super::tick::Console;
 use super::{ema, files};
-use crate::autograd::backward_once;
 use crate::data::batch::Batch;
 use crate::data::dataset::Dataset;
 use crate::data::loader::{Loader, LoaderOptions, LoaderPosition};
@@ -50,10 +52,21 @@ pub struct Options {
     /// Networks to start a new run from, in place of freshly initialised ones. A run that is resumed loads its own
     /// numbers into them.
     pub networks: Option<Networks>,
+    /// Whether steps on a GPU become CUDA graphs: launched as a whole instead of operation by operation, with the same
+    /// numbers. For models that allow it ([`Gan::kind`]), while no resolution fades in, and not in a
+    /// [spawned](Trainer::spawn) training; steps that cannot be recorded are computed as without, and a line says why.
+    /// The second step of a kind is recorded, and while it is, no other thread of the program may use the GPU.
+    /// `None`: where `TACHIE_CUDA_GRAPH=1` is in the environment.
+    pub graphs: Option<bool>,
 }
 
+/// Asks for [`Options::graphs`] when its value is 1.
+#[cfg(feature = "cuda")]
+const GRAPHS: &str = "TACHIE_CUDA_GRAPH";
+
 impl Default for Options {
-    /// Seed 0, the default device, the plan's batch size, intervals and precision, no mirroring, one loading thread.
+    /// Seed 0, the default device, the plan's batch size, intervals and precision, no mirroring, one loading thread, and
+    /// graphs as the environment says.
     fn default() -> Self {
         Options {
             seed: Seed(0),
@@ -64,6 +77,7 @@ impl Default for Options {
             intervals: None,
             precision: None,
             networks: None,
+            graphs: None,
         }
     }
 }
@@ -108,6 +122,16 @@ impl Options {
     pub fn networks(self, networks: &Networks) -> Options {
         Options { networks: Some(networks.clone()), ..self }
     }
+
+    /// Whether steps on a GPU become CUDA graphs, whatever the environment says.
+    pub fn graphs(self, graphs: bool) -> Options {
+        Options { graphs: Some(graphs), ..self }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn wants_graphs(&self) -> bool {
+        self.graphs.unwrap_or_else(|| std::env::var(GRAPHS).is_ok_and(|value| value == "1"))
+    }
 }
 
 /// A run in its folder. Not generic: all that a paper decides is behind [`Gan`].
@@ -134,16 +158,19 @@ pub struct Trainer {
     pub(super) dataset: Dataset,
     pub(super) events: Option<EventFile>,
     pub(super) history: HistoryWriter,
+    /// Steps that have become graphs; dropped before the networks that they work on.
+    #[cfg(feature = "cuda")]
+    pub(super) captured: Captured,
     model: &'static str,
     seed: Seed,
     config_hash: String,
-    driver: Box<dyn Driver>,
-    networks: Networks,
-    optimizers: Vec<Adam>,
+    pub(super) driver: Box<dyn Driver>,
+    pub(super) networks: Networks,
+    pub(super) optimizers: Vec<Adam>,
     loader: Option<Loader>,
     loader_options: LoaderOptions,
     position: LoaderPosition,
-    checkpoints: Checkpoints,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl std::fmt::Debug for Trainer {
@@ -231,6 +258,8 @@ impl Trainer {
             dataset: dataset.clone(),
             events: None,
             history,
+            #[cfg(feature = "cuda")]
+            captured: Captured::new(options.wants_graphs()),
             model,
             seed: options.seed,
             config_hash: run.hash(),
@@ -262,6 +291,9 @@ impl Trainer {
         for optimizer in &mut self.optimizers {
             optimizer.load(&checkpoint.optim)?;
         }
+        // The moments lie elsewhere now.
+        #[cfg(feature = "cuda")]
+        self.captured.forget();
         (self.steps, self.images, self.position, self.watch) = (*step, *images, *loader, watch.clone());
         self.saved = Some((self.steps, Instant::now()));
         Ok(())
@@ -300,17 +332,16 @@ impl Trainer {
         for round in 0..self.plan.rounds() {
             let batch = given.cloned().map_or_else(|| self.batch(&position), Ok)?;
             let movers = self.plan.movers(round);
-            let mut step = Step::of_round(number, round, self.images, self.seed, position, movers.clone());
-            self.driver.share(&batch, &mut step)?;
-            for i in 0..self.optimizers.len() {
-                let player = self.optimizers[i].player();
-                if movers.contains(&player) {
-                    let rate = self.plan.rate(player, position.stage, number);
-                    rates.insert(player.name().to_string(), rate);
-                    for (term, value) in self.move_player(i, rate, &batch, &mut step)? {
-                        losses.insert(format!("{}/{term}", player.name()), value);
-                    }
-                }
+            let turn = |(optimizer, player): (usize, Player)| {
+                let rate = self.plan.rate(player, position.stage, number);
+                movers.contains(&player).then_some(Turn { optimizer, player, rate })
+            };
+            let players = self.optimizers.iter().map(Adam::player).enumerate();
+            let turns: Vec<Turn> = players.filter_map(turn).collect();
+            let mut step = Step::of_round(number, round, self.images, self.seed, position, movers);
+            for (Turn { player, rate, .. }, terms) in turns.iter().zip(self.round(&turns, &batch, &mut step)?) {
+                rates.insert(player.name().to_string(), *rate);
+                losses.extend(terms.into_iter().map(|(term, value)| (format!("{}/{term}", player.name()), value)));
             }
             self.images += batch.len() as u64;
         }
@@ -320,29 +351,6 @@ impl Trainer {
         self.steps = number;
         let Position { stage, alpha, .. } = position;
         Ok(Record { step: number, images: self.images, seconds: 0.0, stage, alpha, rates, losses, note: None })
-    }
-
-    /// Loss, gradients and optimizer of one player. Returns the unweighted terms and the total.
-    fn move_player(&mut self, i: usize, rate: f64, batch: &Batch, step: &mut Step) -> Result<Vec<(String, f64)>> {
-        let optimizer = &mut self.optimizers[i];
-        let player = optimizer.player();
-        let checkpoint = self.checkpoints.latest();
-        let checkpoint = checkpoint.map_or_else(|| "none yet".to_string(), |path| path.display().to_string());
-        let moment = Moment { step: step.number, player, checkpoint };
-        let terms = self.driver.loss(player, batch, step)?;
-        let total = terms.total()?;
-        let mut values = terms.values()?;
-        values.push(("total".to_string(), total.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?));
-        moment.check_losses(&values, &self.networks.params, batch)?;
-        // Nothing else holds the graph: activations are freed as their gradients come.
-        drop(terms);
-        let grads = backward_once(total)?;
-        let vars = optimizer.vars();
-        moment.check_gradients(&vars, &grads)?;
-        optimizer.step(&grads, rate)?;
-        self.networks.params.refresh(player.prefix())?;
-        moment.check_params(&vars)?;
-        Ok(values)
     }
 
     /// The next batch, on the device of the networks, at the resolution of the stage.

@@ -9,6 +9,8 @@
 extern "C" {
 void stand_in_count(const char *what);
 int stand_in_computes();
+int stand_in_submit(void (*work)(void *), void (*drop)(void *), void *with);
+int stand_in_refuse(const char *what);
 }
 
 namespace {
@@ -31,6 +33,13 @@ struct bf16 {
     memcpy(&bits, &value, 4);
     ((bf16 *)to)[i].bits = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
+
+// Runs work now, or when the graph that is being captured is launched.
+template <class F> [[maybe_unused]] int submit(F work) {
+    auto run = [](void *kept) { (*(F *)kept)(); };
+    auto drop = [](void *kept) { delete (F *)kept; };
+    return stand_in_submit(run, drop, new F(work));
+}
 } // namespace
 
 #ifdef STAND_IN_cublas
@@ -51,17 +60,21 @@ int cublasGemmStridedBatchedEx(void *, int trans_a, int trans_b, int m, int n, i
     if (type_a != FLOAT && type_a != BFLOAT) return fprintf(stderr, "stand-in: gemm of type %d\n", type_a), 15;
     bool half = type_a == BFLOAT;
     float scale = *(const float *)alpha, keep = *(const float *)beta;
-    for (int z = 0; z < batch; z++)
-        for (int j = 0; j < n; j++)
-            for (int i = 0; i < m; i++) {
-                double total = 0;
-                for (int l = 0; l < k; l++)
-                    total += (double)get(a, z * stride_a + (trans_a ? l + (size_t)i * lda : i + (size_t)l * lda), half) *
-                             get(b, z * stride_b + (trans_b ? j + (size_t)l * ldb : l + (size_t)j * ldb), half);
-                size_t at = z * stride_c + i + (size_t)j * ldc;
-                put(c, at, half, scale * total + (keep == 0 ? 0 : keep * get(c, at, half)));
-            }
-    return 0;
+    const int EXECUTION_FAILED = 13;
+    auto multiply = [=] {
+        for (int z = 0; z < batch; z++)
+            for (int j = 0; j < n; j++)
+                for (int i = 0; i < m; i++) {
+                    double total = 0;
+                    for (int l = 0; l < k; l++)
+                        total +=
+                            (double)get(a, z * stride_a + (trans_a ? l + (size_t)i * lda : i + (size_t)l * lda), half) *
+                            get(b, z * stride_b + (trans_b ? j + (size_t)l * ldb : l + (size_t)j * ldb), half);
+                    size_t at = z * stride_c + i + (size_t)j * ldc;
+                    put(c, at, half, scale * total + (keep == 0 ? 0 : keep * get(c, at, half)));
+                }
+    };
+    return submit(multiply) ? EXECUTION_FAILED : 0;
 }
 }
 #endif
@@ -77,7 +90,7 @@ int curandSetPseudoRandomGeneratorSeed(void *, unsigned long long) { return 0; }
 
 #ifdef STAND_IN_cudnn
 namespace {
-const int FLOAT = 0, BFLOAT16 = 9, BAD_PARAM = 2000;
+const int FLOAT = 0, BFLOAT16 = 9, BAD_PARAM = 2000, EXECUTION_FAILED = 5000;
 
 struct Tensor {
     int type, dims[4];
@@ -126,12 +139,15 @@ int convolve(const char *what, const Tensor *x, const Tensor *w, const Tensor *y
     stand_in_count(what);
     if (!fit(*x, *w, *y, *c)) return fprintf(stderr, "stand-in: %s: descriptors do not fit\n", what), BAD_PARAM;
     if (!stand_in_computes()) return 0;
-    size_t count = (size_t)of->dims[0] * of->dims[1] * of->dims[2] * of->dims[3];
-    double *totals = new double[count]();
-    products(*x, *w, *y, *c, [&](size_t i, size_t j, size_t k) { totals[index(i, j, k)] += value(i, j, k); });
-    for (size_t i = 0; i < count; i++) put(out, i, of->type == BFLOAT16, totals[i]);
-    delete[] totals;
-    return 0;
+    // Copies, since descriptors may be gone when a graph is launched.
+    auto sum = [out, value, index, x = *x, w = *w, y = *y, c = *c, of = *of] {
+        size_t count = (size_t)of.dims[0] * of.dims[1] * of.dims[2] * of.dims[3];
+        double *totals = new double[count]();
+        products(x, w, y, c, [&](size_t i, size_t j, size_t k) { totals[index(i, j, k)] += value(i, j, k); });
+        for (size_t i = 0; i < count; i++) put(out, i, of.type == BFLOAT16, totals[i]);
+        delete[] totals;
+    };
+    return submit(sum) ? EXECUTION_FAILED : 0;
 }
 
 // The results of a search among algorithms: one, the first, which wants a workspace.
@@ -148,6 +164,11 @@ int search(const char *what, int *count, Found *found) {
     *count = 1;
     *found = Found{0, 0, 0.1f, WORKSPACE, 1, 0, {}};
     return 0;
+}
+
+// Measuring waits for the GPU.
+int measure(int *count, Found *found) {
+    return stand_in_refuse("cuDNN measures") ? EXECUTION_FAILED : search("cudnn search", count, found);
 }
 } // namespace
 
@@ -188,15 +209,15 @@ int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void *, void *, void *, void *
 }
 int cudnnFindConvolutionForwardAlgorithmEx(void *, void *, void *, void *, void *, void *, void *, void *, int, int *count,
                                            Found *found, void *, size_t) {
-    return search("cudnn search", count, found);
+    return measure(count, found);
 }
 int cudnnFindConvolutionBackwardDataAlgorithmEx(void *, void *, void *, void *, void *, void *, void *, void *, int,
                                                 int *count, Found *found, void *, size_t) {
-    return search("cudnn search", count, found);
+    return measure(count, found);
 }
 int cudnnFindConvolutionBackwardFilterAlgorithmEx(void *, void *, void *, void *, void *, void *, void *, void *, int,
                                                   int *count, Found *found, void *, size_t) {
-    return search("cudnn search", count, found);
+    return measure(count, found);
 }
 int cudnnConvolutionForward(void *, const void *, const Tensor *xd, const void *x, const Tensor *wd, const void *w,
                             const Convolution *c, int, void *space, size_t bytes, const void *, const Tensor *yd, void *y) {

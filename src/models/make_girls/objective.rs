@@ -1,6 +1,6 @@
 //! The losses (section 3.2) and the schedule (section 3.3).
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::config::{MakeGirlsConfig, Planes};
 use super::discriminator::Discriminator;
@@ -9,7 +9,7 @@ use crate::data::batch::{Batch, Images};
 use crate::data::tags::Labels;
 use crate::losses::adversarial::{fake, real};
 use crate::losses::attribute::attributes;
-use crate::losses::penalty::dragan;
+use crate::losses::penalty::{dragan_at, dragan_draws};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::rng::Seed;
@@ -60,14 +60,9 @@ impl Adversaries {
         (0..count).map(|_| self.config.sampler.sample(&self.config.tags, stream)).collect()
     }
 
-    fn latents(&self, count: usize, like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
-        let z = stream.normal_tensor(&[count, self.config.latent], like.device())?;
-        Ok(z.to_dtype(like.dtype())?)
-    }
-
     /// L_D = 34·[BCE(a(x), 1) + BCE(a(G), 0)] + BCE(t(x), y) + BCE(t(G), c) + 0.5·GP, all means over the pictures and
     /// the attribute terms sums over the labels. The paper prints the attribute terms with the sign of a likelihood.
-    fn discriminator_loss(&self, batch: &Batch, made: &Tensor, asked: &Tensor, step: &Step) -> Result<Losses> {
+    fn discriminator_loss(&self, batch: &Batch, made: &Tensor, asked: &Tensor, step: &mut Step) -> Result<Losses> {
         let objective = &self.config.objective;
         let shown = self.config.planes.swap(&batch.images)?;
         let labels = self.real_labels(batch)?;
@@ -81,11 +76,19 @@ impl Adversaries {
         losses.add("cls_real", &cls(&of_shown.attributes, labels)?, 1.0)?;
         let cls_fake = cls(&of_made.attributes, asked)?;
         losses.add("cls_fake", &cls_fake, if objective.classify_fakes { 1.0 } else { 0.0 })?;
-        if objective.lambda_gp > 0.0 && step.number.is_multiple_of(objective.gp_interval) {
-            let penalty = dragan(&self.discriminator, &shown, &mut step.stream("dragan"))?;
+        if self.penalises(step) {
+            let (shape, dtype) = (shown.dims().to_vec(), shown.dtype());
+            let draws = step.draw("dragan", shown.device(), move |stream| dragan_draws(&shape, dtype, stream))?;
+            let penalty = dragan_at(&self.discriminator, &shown, &draws)?;
             losses.add("gp", &penalty, objective.lambda_gp * objective.gp_interval as f64)?;
         }
         Ok(losses)
+    }
+
+    /// Whether this step has a gradient penalty.
+    fn penalises(&self, step: &Step) -> bool {
+        let objective = &self.config.objective;
+        objective.lambda_gp > 0.0 && step.number.is_multiple_of(objective.gp_interval)
     }
 
     /// L_G = 34·BCE(a(G), 1) + BCE(t(G), c).
@@ -136,11 +139,21 @@ impl Gan for Adversaries {
             .average(Average::Decay(schedule.ema))
     }
 
+    /// Steps with a penalty and steps without.
+    fn kind(&self, step: &Step) -> Option<u64> {
+        Some(u64::from(self.penalises(step)))
+    }
+
     fn share(&self, batch: &Batch, step: &mut Step) -> Result<()> {
-        let images = &batch.images;
-        let asked = Labels::stack(&self.labels(batch.len(), &mut step.stream("labels"))?, images.device())?;
-        let asked = asked.to_dtype(images.dtype())?;
-        let z = self.latents(batch.len(), images, &mut step.stream("z"))?;
+        let (images, count) = (&batch.images, batch.len());
+        let (sampler, tags) = (self.config.sampler, self.config.tags.clone());
+        let [asked] = step.draw("labels", images.device(), move |stream| {
+            let labels: Vec<Labels> = (0..count).map(|_| sampler.sample(&tags, stream)).collect::<Result<_>>()?;
+            Ok([Labels::stack(&labels, &Device::Cpu)?])
+        })?;
+        let shape = [count, self.config.latent];
+        let [z] = step.draw("z", images.device(), move |stream| Ok([stream.normal_tensor(&shape, &Device::Cpu)?]))?;
+        let (asked, z) = (asked.to_dtype(images.dtype())?, z.to_dtype(images.dtype())?);
         step.put("made", self.generator.forward(&z, &asked, Mode::Train)?);
         step.put("asked", asked);
         Ok(())
@@ -163,7 +176,7 @@ impl Gan for Adversaries {
         let labels = self.labels(PREVIEW, &mut seed.stream("preview/labels"))?;
         let device = self.generator.device();
         let asked = Labels::stack(&labels, device)?;
-        let z = self.latents(PREVIEW, &asked, &mut seed.stream("preview/z"))?;
+        let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.latent], device)?;
         let made = self.generator.forward(&z, &asked, Mode::Eval)?;
         let captions = labels.iter().map(ToString::to_string).collect();
         Images::new(self.config.planes.swap(&made)?)?.with_captions(captions)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use candle_core::Result;
 use candle_core::cuda::cudarc::cudnn::{result, sys};
@@ -10,6 +10,7 @@ use candle_core::cuda::cudarc::driver::CudaSlice;
 use candle_core::cuda::{CudaDevice, DeviceId};
 
 use super::conv::{Geometry, Role};
+use super::graph::is_recording;
 use super::launch::{Float, Numbers, address};
 use crate::device::{searches_algorithms, uses_tf32};
 
@@ -55,7 +56,8 @@ struct Plan {
 struct Library {
     handle: sys::cudnnHandle_t,
     plans: HashMap<Problem, Plan>,
-    workspace: Option<CudaSlice<u8>>,
+    /// Shared with the graphs that work in it.
+    workspace: Option<Arc<CudaSlice<u8>>>,
 }
 
 // SAFETY: cuDNN allows a handle and descriptors on any thread, one at a time; the lock around all libraries sees to that.
@@ -67,6 +69,11 @@ static LIBRARIES: LazyLock<Mutex<HashMap<DeviceId, Library>>> = LazyLock::new(Mu
 /// cuDNN's version as it writes it (9.19.0 is 91900); 0 where the library is not installed.
 pub(crate) fn version() -> usize {
     result::get_version()
+}
+
+/// The memory that algorithms on this device work in, if one has asked for any.
+pub(super) fn workspace(device: &CudaDevice) -> Option<Arc<CudaSlice<u8>>> {
+    LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner).get(&device.id())?.workspace.clone()
 }
 
 /// Runs a convolution whose operands fit its geometry.
@@ -93,6 +100,8 @@ pub(super) fn run(
     let problem = Problem { role, geometry: *geometry, float: out.float, tf32: uses_tf32() };
     let plan = match library.plans.get(&problem) {
         Some(plan) => *plan,
+        // Choosing an algorithm measures, which no graph can hold.
+        None if is_recording(device) => candle_core::bail!("{role:?} of {geometry:?} is met for the first time"),
         None => {
             let plan = library.plan(device, &problem, operands, out)?;
             library.plans.insert(problem, plan);
@@ -255,12 +264,13 @@ impl Library {
         Ok(found)
     }
 
-    /// Makes the workspace at least this large. What it replaces is freed when the GPU comes to that point of the stream.
+    /// Makes the workspace at least this large. What it replaces is freed when the GPU comes to that point of the stream, or
+    /// with the last graph that works in it.
     fn reserve(&mut self, device: &CudaDevice, bytes: usize) -> Result<()> {
-        if bytes > self.workspace.as_ref().map_or(0, CudaSlice::len) {
+        if bytes > self.workspace.as_ref().map_or(0, |workspace| workspace.len()) {
             self.workspace = None;
             // SAFETY: an algorithm writes its workspace before it reads it.
-            self.workspace = Some(unsafe { device.alloc::<u8>(bytes.next_power_of_two())? });
+            self.workspace = Some(Arc::new(unsafe { device.alloc::<u8>(bytes.next_power_of_two())? }));
         }
         Ok(())
     }

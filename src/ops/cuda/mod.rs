@@ -8,6 +8,7 @@ pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod data;
 pub(crate) mod elementwise;
+pub(crate) mod graph;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod resample;

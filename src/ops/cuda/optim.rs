@@ -6,6 +6,9 @@ use candle_core::{Result, Storage, Tensor};
 
 use super::launch::{Float, Grid, Module, Numbers, address, count, launch_with, numbers};
 
+/// For arguments that may be left out.
+const NOWHERE: u64 = 0;
+
 /// Numbers that a block works on, as in optim.cu.
 const CHUNK: u32 = 4096;
 
@@ -28,6 +31,25 @@ impl Place {
             _ => candle_core::bail!("optimizer: the tensors lie on different devices"),
         }
     }
+
+    /// That there are `len` f32 here.
+    fn holds(self, what: &str, len: usize) -> Result<()> {
+        match self.0 {
+            Numbers { float: Float::F32, len: found, .. } if found == len => Ok(()),
+            Numbers { float, len: found, .. } => {
+                candle_core::bail!("{what}: found {found} {float:?}, expected {len} F32")
+            }
+        }
+    }
+}
+
+/// What a step of Adam reads when it is launched, which a graph repeats with the same arguments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtLaunch {
+    /// Rate and root of each tensor, in place of those in [`AdamTensor`]: `[2·tensors]`.
+    pub(crate) scales: Place,
+    /// One number; nothing moves where it is not 0.
+    pub(crate) stop: Place,
 }
 
 /// One tensor's part in a step of Adam.
@@ -87,8 +109,8 @@ unsafe impl DeviceRepr for LerpTable {}
 unsafe impl DeviceRepr for FiniteTable {}
 
 /// The limit for arguments of a kernel.
-const _: () = assert!(size_of::<AdamTable>() <= 4096 && size_of::<LerpTable>() <= 4096);
-const _: () = assert!(size_of::<FiniteTable>() + size_of::<u64>() <= 4096);
+const _: () = assert!(size_of::<AdamTable>() + 2 * size_of::<u64>() <= 4096 && size_of::<LerpTable>() <= 4096);
+const _: () = assert!(size_of::<FiniteTable>() + 2 * size_of::<u64>() <= 4096);
 
 fn check(what: &str, places: &[Place]) -> Result<u32> {
     let len = places[0].0.len;
@@ -99,9 +121,20 @@ fn check(what: &str, places: &[Place]) -> Result<u32> {
 }
 
 /// Moves parameters and moments.
-pub(crate) fn adam(device: &CudaDevice, factors: AdamFactors, tensors: &[AdamTensor]) -> Result<()> {
+pub(crate) fn adam(
+    device: &CudaDevice,
+    factors: AdamFactors,
+    tensors: &[AdamTensor],
+    at_launch: Option<AtLaunch>,
+) -> Result<()> {
     let AdamFactors { beta1, beta2, epsilon } = factors;
-    for some in tensors.chunks(ADAM_TENSORS) {
+    if let Some(AtLaunch { scales, stop }) = at_launch {
+        scales.holds("Adam: scales", 2 * tensors.len())?;
+        stop.holds("Adam: stop", 1)?;
+    }
+    for (chunk, some) in tensors.chunks(ADAM_TENSORS).enumerate() {
+        let scale = (2 * chunk * ADAM_TENSORS * size_of::<f32>()) as u64;
+        let after = at_launch.map_or([NOWHERE; 2], |now| [now.scales.0.address + scale, now.stop.0.address]);
         let mut table = AdamTable {
             addresses: [[0; ADAM_TENSORS]; 4],
             len: [0; ADAM_TENSORS],
@@ -122,8 +155,8 @@ pub(crate) fn adam(device: &CudaDevice, factors: AdamFactors, tensors: &[AdamTen
             blocks += table.len[i].div_ceil(CHUNK);
         }
         if blocks > 0 {
-            // SAFETY: the table is laid out as in optim.cu, and every tensor has the length that it says.
-            unsafe { launch_with(device, (Module::Optim, "adam"), Grid(blocks, 1), &[], &table, &[])? };
+            // SAFETY: the table is laid out as in optim.cu, and every tensor has the length that it says, the scales too.
+            unsafe { launch_with(device, (Module::Optim, "adam"), Grid(blocks, 1), &[], &table, &after)? };
         }
     }
     Ok(())
@@ -155,8 +188,20 @@ pub(crate) fn lerp(device: &CudaDevice, weight: f64, pairs: &[(Place, Place)]) -
 
 /// Whether all numbers of all tensors are finite. Waits for the GPU.
 pub(crate) fn all_finite(device: &CudaDevice, places: &[Place]) -> Result<bool> {
-    let flag = device.alloc_zeros::<u32>(1)?;
-    for some in places.chunks(FINITE_TENSORS) {
+    let words = device.alloc_zeros::<f32>(places.len() + 1)?;
+    let at = |first: usize, len| {
+        let address = address(&words) + (first * size_of::<f32>()) as u64;
+        Place(Numbers { address, len, float: Float::F32 })
+    };
+    find_not_finite(device, places, at(0, places.len()), at(places.len(), 1))?;
+    Ok(device.clone_dtoh(&words)?.last() == Some(&0.0))
+}
+
+/// Writes to `found` (a number per tensor, 0 before) a number of each tensor that is not finite, and then 1 to `stop`.
+pub(crate) fn find_not_finite(device: &CudaDevice, places: &[Place], found: Place, stop: Place) -> Result<()> {
+    found.holds("finite: results", places.len())?;
+    stop.holds("finite: stop", 1)?;
+    for (chunk, some) in places.chunks(FINITE_TENSORS).enumerate() {
         let mut table = FiniteTable {
             addresses: [0; FINITE_TENSORS],
             len: [0; FINITE_TENSORS],
@@ -170,10 +215,10 @@ pub(crate) fn all_finite(device: &CudaDevice, places: &[Place]) -> Result<bool> 
             blocks += table.len[i].div_ceil(CHUNK);
         }
         if blocks > 0 {
-            let flag = [address(&flag)];
-            // SAFETY: as for Adam; the flag is one number.
-            unsafe { launch_with(device, (Module::Optim, "find_not_finite"), Grid(blocks, 1), &[], &table, &flag)? };
+            let after = [found.0.address + (chunk * FINITE_TENSORS * size_of::<f32>()) as u64, stop.0.address];
+            // SAFETY: as for Adam; there is a result for each tensor.
+            unsafe { launch_with(device, (Module::Optim, "find_not_finite"), Grid(blocks, 1), &[], &table, &after)? };
         }
     }
-    Ok(device.clone_dtoh(&flag)?.first() == Some(&0))
+    Ok(())
 }

@@ -34,12 +34,15 @@ struct AdamTable {
     float weight, decay, rest, epsilon;
 };
 
-extern "C" __global__ void adam(AdamTable t) {
+// `scales`, where given, holds rate and root of each tensor in place of the table's, which a launch that is repeated from a
+// graph cannot change. Nothing moves where `*stop` is not 0.
+extern "C" __global__ void adam(AdamTable t, const float *scales, const float *stop) {
+    if (stop && *stop != 0.f) return;
     u32 tensor = tensor_of(t, blockIdx.x), start = (blockIdx.x - t.first[tensor]) * CHUNK, end = start + CHUNK;
     if (end > t.len[tensor]) end = t.len[tensor];
     float *p = t.parameter[tensor], *m = t.mean[tensor], *v = t.square[tensor];
     const float *g = t.gradient[tensor];
-    float rate = t.rate[tensor], root = t.root[tensor];
+    float rate = scales ? scales[2 * tensor] : t.rate[tensor], root = scales ? scales[2 * tensor + 1] : t.root[tensor];
     for (u32 i = start + threadIdx.x; i < end; i += blockDim.x) {
         float slope = g[i], mean = m[i] + t.weight * (slope - m[i]), square = t.decay * v[i] + t.rest * slope * slope;
         m[i] = mean;
@@ -80,13 +83,15 @@ struct FiniteTable {
     u32 count;
 };
 
-// Sets the flag if a number is NaN or infinite.
-extern "C" __global__ void find_not_finite(FiniteTable t, u32 *flag) {
+// For a tensor with numbers that are NaN or infinite, one of those; and `*stop` becomes 1.
+extern "C" __global__ void find_not_finite(FiniteTable t, float *found, float *stop) {
     u32 tensor = tensor_of(t, blockIdx.x), start = (blockIdx.x - t.first[tensor]) * CHUNK, end = start + CHUNK;
     if (end > t.len[tensor]) end = t.len[tensor];
     const float *numbers = t.tensor[tensor];
-    bool found = false;
-    for (u32 i = start + threadIdx.x; i < end; i += blockDim.x) found |= !(fabsf(numbers[i]) <= 3.402823466e38f);
-    // Whoever writes, writes the same.
-    if (found) *flag = 1;
+    for (u32 i = start + threadIdx.x; i < end; i += blockDim.x) {
+        float number = numbers[i];
+        if (fabsf(number) <= 3.402823466e38f) continue;
+        found[tensor] = number;
+        *stop = 1.f;
+    }
 }
