@@ -87,7 +87,7 @@ fn timed_operations(quick: bool) -> Result<Vec<Timed>> {
     let groups = ["norms", "activations", "resampling", "Adam", "running average", "reductions"];
     let others = operations::cases()?.into_iter().filter(|case| groups.contains(&case.group)).map(|mut case| {
         // Optimizers and the norm of a weight work on parameters, which are f32.
-        let half = !case.in_place() && case.request["op"] != "spectral_norm";
+        let half = !case.one_way() && case.request["op"] != "spectral_norm";
         if half {
             // The CPU's benches have 16 pictures.
             let batches = case.shapes.iter_mut().filter(|shape| shape.len() > 1).filter_map(|shape| shape.first_mut());
@@ -114,7 +114,8 @@ fn convolutions(n: usize) -> Vec<Timed> {
         let request = json!({ "op": "conv2d", "stride": stride, "padding": padding });
         let spec = ConvSpec::padded(padding).stride(stride);
         let run: operations::Run = Box::new(move |v| tachie::ops::conv::conv2d(&v[0], &v[1], &spec));
-        let case = Case { group: "convolutions", name, request, shapes: vec![x.to_vec(), w.to_vec()], run };
+        let shapes = vec![x.to_vec(), w.to_vec()];
+        let case = Case { group: "convolutions", name, request, shapes, dtype: DType::F32, run };
         Timed { case, half: true }
     };
     shapes.into_iter().map(timed).collect()
@@ -156,7 +157,7 @@ impl Clock<'_> {
             Ok(Var::from_tensor(&tensor.to_device(self.gpu)?.to_dtype(dtype)?)?)
         };
         let operands = case.shapes.iter().enumerate().map(operand).collect::<Result<Vec<Var>>>()?;
-        if case.in_place() {
+        if case.one_way() {
             return self.measured(OPERATION, || (case.run)(&operands).map(|_| ()));
         }
         let upstream: Tensor = (case.run)(&operands)?.ones_like()?.contiguous()?;

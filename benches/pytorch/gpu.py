@@ -87,7 +87,7 @@ def operation(ops, request, half):
     """Forward and backward of an operation, or one step in place, as a function. In bf16 everything is bf16, and maps are
     channels_last."""
     torch.set_default_dtype(torch.bfloat16 if half else torch.float32)
-    case = ops.Case(request)
+    case = ops.Case(request | {"dtype": "bfloat16"} if half else request)
     if case.in_place:
         return case.in_place
     if half:
