@@ -123,8 +123,10 @@ struct Arguments {
 std::map<std::string, long> counts;
 size_t in_use, most_in_use;
 bool streams_block;
-// Memory released while graphs exist: kept, full of NaN, so that a graph that still works on it shows.
+// Memory released while graphs exist: kept, full of NaN, so that a graph that still works on it shows. Large blocks are
+// those in which cuDNN measures, and no graph's.
 std::vector<void *> stale;
+const size_t LARGE = 256 << 20;
 
 bool computes() {
     static const char *mode = getenv("CUDA_STAND_IN");
@@ -258,7 +260,7 @@ int cuMemFreeAsync(uint64_t address, void *stream) {
     char *block = (char *)address - 256;
     memcpy(&bytes, block, sizeof bytes);
     vanish(address, bytes);
-    if (computes() && capture::any_graph()) return stale.push_back(block), 0;
+    if (computes() && bytes < LARGE && capture::any_graph()) return stale.push_back(block), 0;
     return free(block), 0;
 }
 int cuMemFree_v2(uint64_t address) {
