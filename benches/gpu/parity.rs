@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tachie::autograd::backward;
 use tachie::candle_core::{DType, Device, Tensor, Var};
+use tachie::nn::params::ParamStore;
 use tachie::ops::adam::{AdamStep, Update, lerp_all, update};
 use tachie::ops::data::{pictures, pose_maps, squared_distances};
 use tachie::ops::finite::all_finite;
@@ -247,10 +248,10 @@ fn step(model: &Model, gpu: &Device, precision: Precision) -> Result<(f64, f64)>
     let sides = [(gpu, precision), (&Device::Cpu, Precision::F32)].map(|(device, precision)| -> Result<_> {
         let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
         let (mut trainer, batch) = steps::trainer(model, device, How::eagerly(precision), folder.path())?;
-        let before = snapshot(&trainer.networks().params.tensors())?;
+        let before = snapshot(&trainer.networks().params)?;
         let losses = trainer.step_on(&batch)?.losses;
         let networks = trainer.networks();
-        Ok((before, losses, snapshot(&networks.params.tensors())?, snapshot(&networks.average.tensors())?))
+        Ok((before, losses, snapshot(&networks.params)?, snapshot(&networks.average)?))
     });
     let [found, wanted] = sides;
     let ((_, found, weights, averages), (before, losses, moved, wanted_averages)) = (found?, wanted?);
@@ -274,9 +275,10 @@ fn step(model: &Model, gpu: &Device, precision: Precision) -> Result<(f64, f64)>
     Ok((apart, if moved.is_nan() { f64::INFINITY } else { moved }))
 }
 
-fn snapshot(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Vec<f64>>> {
+/// What an optimizer moves; running statistics, which move by far more, would hide it.
+fn snapshot(params: &ParamStore) -> Result<BTreeMap<String, Vec<f64>>> {
     let numbers = |tensor: &Tensor| -> Result<Vec<f64>> {
         Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
     };
-    tensors.iter().map(|(name, tensor)| Ok((name.clone(), numbers(tensor)?))).collect()
+    params.trainable("").iter().map(|(name, var)| Ok((name.clone(), numbers(var)?))).collect()
 }

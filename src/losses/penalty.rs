@@ -1,7 +1,7 @@
 //! Gradient penalties, exact to the parameters: the value is the penalty, the ordinary backward its gradient.
 //!
-//! A critic that computes in bf16 does so here too; the points, its gradient at them, their lengths and what is made of
-//! those are f32.
+//! Give it a critic that computes in f32 (`Scope::computing_in`) also where a training is in bf16: the penalty is a
+//! derivative of a derivative. A critic in bf16 is accepted, and rounds here as everywhere.
 
 use candle_core::{DType, Device, Tensor, Var};
 

@@ -21,7 +21,7 @@ pub enum Precision {
     F32,
     /// Mixed (Micikevicius et al. 2018, arXiv:1710.03740, with bf16 in place of half precision): weights and what passes
     /// between layers are rounded to bf16, 8 bits a number. f32 stay: every sum, statistics of norms, scales and biases,
-    /// pictures that leave a generator, losses, the arithmetic of penalties, gradients of weights as the optimizer sees
+    /// pictures that leave a generator, losses, gradient penalties with the passes through the critic that they need, gradients of weights as the optimizer sees
     /// them. GPUs only.
     Bf16,
 }

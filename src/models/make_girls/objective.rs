@@ -15,7 +15,7 @@ use crate::nn::params::Scope;
 use crate::rng::Seed;
 use crate::rng::Stream;
 use crate::train::gan::{Gan, Losses, Player, Step};
-use crate::train::plan::{Average, Decay, Mark, Plan, Stage};
+use crate::train::plan::{Average, Decay, Mark, Plan, Precision, Stage};
 use crate::{Error, Result};
 
 /// Pictures of a preview.
@@ -27,6 +27,8 @@ pub struct Adversaries {
     config: MakeGirlsConfig,
     generator: Generator,
     discriminator: Discriminator,
+    /// The same discriminator in f32, whatever the plan computes in: penalties are.
+    exact: Discriminator,
 }
 
 impl Planes {
@@ -79,7 +81,7 @@ impl Adversaries {
         if self.penalises(step) {
             let (shape, dtype) = (shown.dims().to_vec(), shown.dtype());
             let draws = step.draw("dragan", shown.device(), move |stream| dragan_draws(&shape, dtype, stream))?;
-            let penalty = dragan_at(&self.discriminator, &shown, &draws)?;
+            let penalty = dragan_at(&self.exact, &shown, &draws)?;
             losses.add("gp", &penalty, objective.lambda_gp * objective.gp_interval as f64)?;
         }
         Ok(losses)
@@ -122,10 +124,12 @@ impl Gan for Adversaries {
 
     fn new(config: &MakeGirlsConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
+        let judge = params.pp(Player::Discriminator.prefix());
         Ok(Adversaries {
             config: config.clone(),
             generator: Generator::new(config, &params.pp(Player::Generator.prefix()))?,
-            discriminator: Discriminator::new(config, &params.pp(Player::Discriminator.prefix()))?,
+            discriminator: Discriminator::new(config, &judge)?,
+            exact: Discriminator::new(config, &judge.computing_in(Precision::F32)?)?,
         })
     }
 
