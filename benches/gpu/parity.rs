@@ -39,9 +39,22 @@ pub const STEP_F32: Limits = Limits { loss: 1e-3, moved: 0.4 };
 /// 0.6 are 9 in a hundred; the small models are at five.
 const STEP_BF16: Limits = Limits { loss: 3e-2, moved: 0.6 };
 
+/// What is compared, by texts in names.
+#[derive(Debug)]
+pub struct Wanted {
+    pub only: String,
+    pub without: Option<String>,
+}
+
+impl Wanted {
+    fn has(&self, name: &str) -> bool {
+        name.contains(&self.only) && !self.without.as_ref().is_some_and(|text| name.contains(text))
+    }
+}
+
 /// What was compared, and what failed.
 pub struct Report {
-    only: String,
+    wanted: Wanted,
     passed: usize,
     failed: Vec<String>,
 }
@@ -57,16 +70,16 @@ impl Report {
     }
 
     fn wants(&self, name: &str) -> bool {
-        name.contains(&self.only)
+        self.wanted.has(name)
     }
 }
 
 /// Compares everything; an error when something differs.
-pub fn run(gpu: &Device, small: bool, only: &str) -> Result<()> {
+pub fn run(gpu: &Device, small: bool, wanted: Wanted) -> Result<()> {
     // Tensor cores round factors to 10 bits; what is compared here is the arithmetic.
     tachie::device::allow_tf32(false);
-    let mut report = Report { only: only.to_string(), passed: 0, failed: Vec::new() };
-    for case in cases::all().iter().filter(|case| only.is_empty() || case.name.contains(only)) {
+    let mut report = Report { wanted, passed: 0, failed: Vec::new() };
+    for case in cases::all().iter().filter(|case| report.wanted.has(&case.name)) {
         operation(case, gpu, DType::F32, F32, &mut report);
         if case.takes_bf16() {
             operation(case, gpu, DType::BF16, BF16, &mut report);
@@ -86,7 +99,8 @@ pub fn run(gpu: &Device, small: bool, only: &str) -> Result<()> {
     }
     println!("{} comparisons passed, {} failed", report.passed, report.failed.len());
     if report.passed == 0 && report.failed.is_empty() {
-        return Err(Error::invalid("--only", format!("\"{only}\""), "text in the name of an operation or a model", ""));
+        let found = format!("{:?}", report.wanted);
+        return Err(Error::invalid("what to compare", found, "text in the name of an operation or a model", ""));
     }
     match report.failed.is_empty() {
         true => Ok(()),

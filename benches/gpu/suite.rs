@@ -41,6 +41,9 @@ enum Command {
         /// Only what has this text in its name
         #[arg(long, default_value = "")]
         only: String,
+        /// Nothing that has this text in its name
+        #[arg(long)]
+        without: Option<String>,
     },
     /// Launches, allocations and copies, on the stand-in for the driver
     Counts {
@@ -63,7 +66,9 @@ fn main() -> Result<()> {
     let device = tachie::device()?;
     match Args::parse().command {
         Command::Device => println!("{}", tachie::device::describe(&device)),
-        Command::Parity { small, only } => parity::run(&on_gpu(device)?, small, &only)?,
+        Command::Parity { small, only, without } => {
+            parity::run(&on_gpu(device)?, small, parity::Wanted { only, without })?
+        }
         Command::Counts { only } => counts::run(&on_gpu(device)?, only.as_deref())?,
         Command::Time { out, quick } => time::run(&on_gpu(device)?, &out, quick)?,
     }

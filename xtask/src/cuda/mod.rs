@@ -9,7 +9,7 @@ mod toolkit;
 
 use crate::Result;
 use crate::layout::Layout;
-use crate::stage::{Stages, run};
+use crate::stage::{Stages, capture_both, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use toolkit::Toolkit;
@@ -51,10 +51,14 @@ pub fn check(layout: &Layout, args: &[String]) -> Result<()> {
             suite.env("CUDA_STAND_IN", "compute").arg("parity").args(args);
             suite
         };
-        run(&mut parity(&["--small"]), "the parity of CPU and GPU in emulation")?;
         // Once more without cuDNN: the kernels that follow the definition.
-        let mut without = parity(&["--small", "--only", "conv"]);
-        run(without.env("TACHIE_CUDA_CONV", "definition"), "the parity of convolutions without cuDNN")?;
+        let mut definition = parity(&["--small", "--only", "conv"]);
+        definition.env("TACHIE_CUDA_CONV", "definition");
+        side_by_side([
+            (parity(&["--small", "--only", "tiny"]), "the parity of training steps in emulation"),
+            (parity(&["--small", "--without", "tiny"]), "the parity of operations and graphs in emulation"),
+            (definition, "the parity of convolutions without cuDNN"),
+        ])?;
         Ok("same results".into())
     })?;
     stages.run("Counting launches, allocations and copies", || counts::check(layout, &program, &stand_in, bless))?;
@@ -104,6 +108,21 @@ fn starts_without_a_driver(layout: &Layout, program: &Path) -> Result<String> {
         return Err(format!("the program computes on the {device} and does not say why: {noted}"));
     }
     Ok(format!("it starts here, on: {device}"))
+}
+
+/// Runs programs of one thread each at the same time, and shows what they wrote one after the other.
+fn side_by_side<const N: usize>(programs: [(Command, &str); N]) -> Result<()> {
+    let outcomes: Vec<Result<String>> = std::thread::scope(|scope| {
+        let started = programs.map(|(mut program, what)| scope.spawn(move || capture_both(&mut program, what)));
+        let ended = |thread: std::thread::ScopedJoinHandle<Result<String>>| {
+            thread.join().unwrap_or_else(|_| Err("a thread that waited for a program panicked".into()))
+        };
+        started.into_iter().map(ended).collect()
+    });
+    for outcome in outcomes {
+        print!("{}", outcome?);
+    }
+    Ok(())
 }
 
 /// The suite with stand-ins in place of the CUDA libraries.
