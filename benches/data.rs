@@ -47,12 +47,6 @@ const SETS: [(usize, u32); 2] = [(2_048, 64), (1_024, 128)];
 const EPOCHS: usize = 8;
 const THEIR_EPOCHS: usize = 3;
 
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    shared: Options,
-}
-
 /// Pictures a second.
 #[derive(Serialize)]
 struct Row {
@@ -73,7 +67,7 @@ const ROWS: [(&str, &str); 3] = [
 ];
 
 fn main() -> Result<()> {
-    let Args { shared } = Args::parse();
+    let shared = Options::parse();
     let mut rival = shared.start("pytorch/data.py", shared.threads, &[BATCH.to_string()])?;
     let mut rows = Vec::new();
     for (count, size) in SETS {

@@ -43,12 +43,6 @@ const TURN: f64 = 150.0;
 /// Layouts of the other side, and their names in benches/pytorch/onednn.py.
 const LAYOUTS: [(&str, &str); 3] = [("plain", "plain"), ("channels last", "channels_last"), ("blocked", "blocked")];
 
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    shared: Options,
-}
-
 #[derive(Serialize)]
 struct Row {
     name: String,
@@ -68,7 +62,7 @@ struct Side {
 }
 
 fn main() -> Result<()> {
-    let Args { shared } = Args::parse();
+    let shared = Options::parse();
     let rival = shared.start("pytorch/onednn.py", shared.threads, &[])?;
     let hint = "It measures PyTorch's oneDNN.";
     let mut rival = rival.ok_or_else(|| Error::invalid("--python", "none", "an interpreter with PyTorch", hint))?;

@@ -8,8 +8,8 @@ use tachie::{Error, Result};
 
 use super::rival::Rival;
 
-/// The options that all benches have.
-#[derive(clap::Args)]
+/// The options that all benches have; a bench without others parses them as they are.
+#[derive(clap::Parser)]
 pub struct Options {
     /// An interpreter with the packages of benches/pytorch/requirements.txt; without one only tachie is measured.
     #[arg(long)]
