@@ -5,7 +5,7 @@ use candle_core::cuda::cudarc::driver::DeviceRepr;
 use candle_core::op::BackpropOp;
 use candle_core::{Result, Storage, Tensor};
 
-use super::launch::{Float, Grid, Module, Numbers, THREADS, count, launch_with, numbers, output};
+use super::launch::{Float, Grid, Module, Numbers, THREADS, count, launch_with, numbers_of, output};
 
 /// Tensors of one launch, as in cast.cu.
 const TENSORS: usize = 200;
@@ -28,21 +28,14 @@ unsafe impl DeviceRepr for CastTable {}
 /// The limit for arguments of a kernel.
 const _: () = assert!(size_of::<CastTable>() <= 4096);
 
-/// Where the numbers of a contiguous tensor lie; good while the tensor lives.
-fn place(what: &str, tensor: &Tensor) -> Result<Numbers> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cuda(storage) => numbers(what, (storage, layout)),
-        _ => candle_core::bail!("{what}: the tensors lie on different devices"),
-    }
-}
-
 /// f32 tensors rounded into bf16 ones, in place.
 pub(crate) fn round_all(pairs: &[(Tensor, Tensor)]) -> Result<()> {
     let what = "rounding to bf16";
     let Some((first, _)) = pairs.first() else { return Ok(()) };
-    let places =
-        pairs.iter().map(|(from, to)| Ok([place(what, from)?, place(what, to)?])).collect::<Result<Vec<_>>>()?;
+    let places = pairs
+        .iter()
+        .map(|(from, to)| Ok([numbers_of(what, from)?, numbers_of(what, to)?]))
+        .collect::<Result<Vec<_>>>()?;
     run(first.device().as_cuda_device()?, "round_all", [Float::F32, Float::Bf16], &places)
 }
 
@@ -54,7 +47,7 @@ pub(crate) fn widen_all(tensors: &[Tensor]) -> Result<Vec<Tensor>> {
     let tensors = tensors.iter().map(Tensor::contiguous).collect::<Result<Vec<_>>>()?;
     let (mut places, mut widened) = (Vec::new(), Vec::new());
     for tensor in &tensors {
-        let from = place(what, tensor)?;
+        let from = numbers_of(what, tensor)?;
         let (storage, address) = output(device, Float::F32, from.len)?;
         places.push([from, Numbers { address, float: Float::F32, ..from }]);
         widened.push(Tensor::from_storage(Storage::Cuda(storage), tensor.shape().clone(), BackpropOp::none(), false));

@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use candle_core::cuda::cudarc::driver::{CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda::{CudaDevice, CudaStorageSlice, DeviceId, WrapErr};
-use candle_core::{CudaStorage, DType, Layout, Result, Shape};
+use candle_core::{CudaStorage, DType, Layout, Result, Shape, Storage, Tensor};
 use half::bf16;
 
 /// A tensor as an operation gets it.
@@ -74,6 +74,16 @@ pub(super) fn numbers(what: &str, (storage, layout): Operand) -> Result<Numbers>
         }
     };
     Ok(Numbers { address: address + start as u64 * float.bytes(), len: end - start, float })
+}
+
+/// The numbers of a contiguous tensor. The address stays good while the tensor lives; a kernel launched with it may change
+/// the numbers, since everything that reads them afterwards comes later on the one stream.
+pub(super) fn numbers_of(what: &str, tensor: &Tensor) -> Result<Numbers> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cuda(storage) => numbers(what, (storage, layout)),
+        _ => candle_core::bail!("{what}: the tensors lie on different devices"),
+    }
 }
 
 /// The numbers of several contiguous operands, which have to be of one type.

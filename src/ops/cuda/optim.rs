@@ -2,9 +2,9 @@
 
 use candle_core::cuda::CudaDevice;
 use candle_core::cuda::cudarc::driver::DeviceRepr;
-use candle_core::{Result, Storage, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::launch::{Float, Grid, Module, Numbers, address, count, launch_with, numbers};
+use super::launch::{Float, Grid, Module, Numbers, address, count, launch_with, numbers_of};
 
 /// For arguments that may be left out.
 const NOWHERE: u64 = 0;
@@ -22,14 +22,9 @@ const FINITE_TENSORS: usize = 240;
 pub(crate) struct Place(Numbers);
 
 impl Place {
-    /// Where a contiguous tensor lies. The address stays good while the tensor lives; a kernel launched with it may change
-    /// the numbers, since everything that reads them afterwards comes later on the one stream.
+    /// Where a contiguous tensor lies; good while the tensor lives ([`numbers_of`]).
     pub(crate) fn of(tensor: &Tensor) -> Result<Place> {
-        let (storage, layout) = tensor.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(storage) => Ok(Place(numbers("optimizer", (storage, layout))?)),
-            _ => candle_core::bail!("optimizer: the tensors lie on different devices"),
-        }
+        Ok(Place(numbers_of("optimizer", tensor)?))
     }
 
     /// That there are `len` f32 here.
