@@ -16,6 +16,7 @@ pub mod finite;
 pub mod fir;
 pub mod gated;
 pub mod level;
+pub mod max_pool;
 pub mod minibatch;
 pub mod norm;
 pub mod reduce;

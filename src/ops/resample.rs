@@ -1,6 +1,7 @@
 //! Nearest upsampling and average pooling: one linear operation and its adjoint, which are each other's gradient.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
@@ -27,7 +28,7 @@ pub fn upsample_nearest(x: &Tensor, k: impl Into<Pair>) -> Result<Tensor> {
     if kernel.contains(&0) {
         return Err(Error::invalid("nearest upsampling: factor", "0", "at least 1", ""));
     }
-    let windows = Windows { kernel, stride: kernel, padding: [0, 0], factor: 1.0 };
+    let windows = Windows { kernel, stride: kernel, padding: [0, 0], factor: 1.0, inside: false };
     Ok(apply(Spread { windows, size: [h * kernel[0], w * kernel[1]] }, [x])?)
 }
 
@@ -53,7 +54,25 @@ pub fn avg_pool2d_with(
     stride: impl Into<Pair>,
     padding: impl Into<Pair>,
 ) -> Result<Tensor> {
-    let (Pair(kernel), Pair(stride), Pair(padding)) = (kernel.into(), stride.into(), padding.into());
+    pooled(x, [kernel.into(), stride.into(), padding.into()], false)
+}
+
+/// Mean over the pixels that each window covers (PyTorch `avg_pool2d` with `count_include_pad=False`): as
+/// [`avg_pool2d_with`], but padding does not count. On the CPU only, unless there is no padding.
+///
+/// # Errors
+/// As [`avg_pool2d_with`].
+pub fn avg_pool2d_inside(
+    x: &Tensor,
+    kernel: impl Into<Pair>,
+    stride: impl Into<Pair>,
+    padding: impl Into<Pair>,
+) -> Result<Tensor> {
+    let (kernel, stride, Pair(padding)) = (kernel.into(), stride.into(), padding.into());
+    pooled(x, [kernel, stride, Pair(padding)], padding != [0, 0])
+}
+
+fn pooled(x: &Tensor, [Pair(kernel), Pair(stride), Pair(padding)]: [Pair; 3], inside: bool) -> Result<Tensor> {
     let &[_, _, h, w] = x.dims() else {
         return Err(Error::shape("average pooling: input", x.dims(), "[N, C, H, W]"));
     };
@@ -69,7 +88,7 @@ pub fn avg_pool2d_with(
         return Err(Error::shape("average pooling: input", x.dims(), format!("at least one window of {kernel:?}")));
     }
     let factor = 1.0 / (kernel[0] * kernel[1]) as f64;
-    Ok(apply(Pool { windows: Windows { kernel, stride, padding, factor } }, [x])?)
+    Ok(apply(Pool { windows: Windows { kernel, stride, padding, factor, inside } }, [x])?)
 }
 
 /// Windows on a plane; what is summed over them is multiplied by `factor`.
@@ -79,9 +98,16 @@ struct Windows {
     stride: [usize; 2],
     padding: [usize; 2],
     factor: f64,
+    /// The factor is one over the pixels that a window covers instead.
+    inside: bool,
 }
 
 impl Windows {
+    /// The factor of the window that covers these pixels.
+    fn factor<T: Real>(&self, ys: &Range<usize>, xs: &Range<usize>) -> T {
+        T::of(if self.inside { 1.0 / (ys.len() * xs.len()).max(1) as f64 } else { self.factor })
+    }
+
     fn count(&self, axis: usize, size: usize) -> usize {
         (size + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1
     }
@@ -92,7 +118,7 @@ impl Windows {
     }
 
     /// The part of window `index` that lies on the plane.
-    fn range(&self, axis: usize, index: usize, size: usize) -> std::ops::Range<usize> {
+    fn range(&self, axis: usize, index: usize, size: usize) -> Range<usize> {
         let start = index * self.stride[axis];
         let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(size);
         start.saturating_sub(self.padding[axis]).min(end)..end
@@ -102,16 +128,19 @@ impl Windows {
 #[cfg(feature = "cuda")]
 impl Windows {
     /// The same on planes of `size` pixels.
-    fn on_gpu(&self, size: [usize; 2]) -> resample::Windows {
-        let Windows { kernel, stride, padding, factor } = *self;
-        resample::Windows {
+    fn on_gpu(&self, size: [usize; 2]) -> candle_core::Result<resample::Windows> {
+        let Windows { kernel, stride, padding, factor, inside } = *self;
+        if inside {
+            candle_core::bail!("average pooling without its padding: runs on the CPU only; set TACHIE_DEVICE=cpu");
+        }
+        Ok(resample::Windows {
             size,
             counts: [0, 1].map(|axis| self.count(axis, size[axis])),
             kernel,
             stride,
             padding,
             factor,
-        }
+        })
     }
 }
 
@@ -150,7 +179,7 @@ impl Kernel<1, 1> for Pool {
                                     total += value;
                                 }
                             }
-                            out.write(factor * total);
+                            out.write(self.windows.factor::<T>(&ys, &xs) * total);
                         }
                     }
                 });
@@ -162,7 +191,7 @@ impl Kernel<1, 1> for Pool {
     #[cfg(feature = "cuda")]
     fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
         let (_, _, h, w) = x.1.shape().dims4()?;
-        resample::pool(&self.windows.on_gpu([h, w]), x)
+        resample::pool(&self.windows.on_gpu([h, w])?, x)
     }
 }
 
@@ -186,11 +215,13 @@ struct Spread {
 impl Spread {
     fn plane<T: Real>(&self, x: &[T], columns: usize, out: &mut [T]) {
         let ([h, w], windows) = (self.size, &self.windows);
-        let factor = T::of(windows.factor);
         for (row, x) in x.chunks(columns).enumerate() {
-            for y in windows.range(0, row, h) {
+            let ys = windows.range(0, row, h);
+            for y in ys.clone() {
                 for (column, &value) in x.iter().enumerate() {
-                    for out in &mut out[y * w..][windows.range(1, column, w)] {
+                    let xs = windows.range(1, column, w);
+                    let factor = windows.factor::<T>(&ys, &xs);
+                    for out in &mut out[y * w..][xs] {
                         *out += factor * value;
                     }
                 }
@@ -226,7 +257,7 @@ impl Kernel<1, 1> for Spread {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
-        resample::spread(&self.windows.on_gpu(self.size), x)
+        resample::spread(&self.windows.on_gpu(self.size)?, x)
     }
 }
 

@@ -4,8 +4,9 @@ use tachie::Result;
 use tachie::candle_core::Tensor;
 use tachie::ops::conv::{ConvSpec, conv_transpose2d_with_bias, conv2d, conv2d_with_bias};
 use tachie::ops::level::{Level, VARIABLE, level};
+use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::norm::{batch_norm, instance_norm, instance_norm_tangent};
-use tachie::ops::resample::{avg_pool2d, avg_pool2d_with, upsample_nearest};
+use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::{activation, channel};
 
@@ -86,6 +87,10 @@ fn resampling() -> Vec<Case> {
         Case::new("avg_pool2d k3 s2", &[&[1, 2, 5, 5]], |t| avg_pool2d_with(&t[0], 3, 2, 0)),
         Case::new("avg_pool2d k3 s2 p1", &[&[1, 2, 6, 5]], |t| avg_pool2d_with(&t[0], 3, 2, 1)),
         Case::new("avg_pool2d k2 s3 on 8x8", &[&[1, 2, 8, 8]], |t| avg_pool2d_with(&t[0], 2, 3, 0)),
+        Case::new("avg_pool2d k3 s1 p1 inside", &[&[1, 2, 4, 5]], |t| avg_pool2d_inside(&t[0], 3, 1, 1)),
+        Case::new("max_pool2d k3 s2", &[&[1, 2, 5, 7]], |t| max_pool2d(&t[0], 3, 2, 0, Rounding::Down)),
+        Case::new("max_pool2d k3 s1 p1", &[&[1, 2, 4, 5]], |t| max_pool2d(&t[0], 3, 1, 1, Rounding::Down)),
+        Case::new("max_pool2d k3 s2 up", &[&[1, 2, 6, 5]], |t| max_pool2d(&t[0], 3, 2, 0, Rounding::Up)),
         Case::new("avg_pool2d over all of 4x4", &[&[1, 2, 4, 4]], |t| avg_pool2d(&t[0], 4)),
         Case::new("pixel_shuffle 2 PyTorch", &[&[2, 8, 2, 3]], |t| pixel_shuffle(&t[0], 2, ShuffleOrder::PyTorch)),
         Case::new("pixel_shuffle 2 DCR", &[&[2, 8, 2, 3]], |t| pixel_shuffle(&t[0], 2, ShuffleOrder::Dcr)),
