@@ -238,6 +238,10 @@ fn committed_manifests_are_valid() {
     let mut count = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("data-manifests")).unwrap() {
         let path = entry.unwrap().path();
+        // Those of weights are another kind (tests/fetch.rs).
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("weights-")) {
+            continue;
+        }
         let manifest = Manifest::open(&path).unwrap();
         assert_eq!(Some(manifest.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
         let round = Manifest::parse(&manifest.to_toml().unwrap(), &path).unwrap();

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::dataset::Splits;
 use super::tags::TagSampler;
+use crate::hash::sha256;
 use crate::{Error, Result};
 
 pub use policy::{Alpha, Background, Conversion, Filter, ImagePolicy, Resize, TagPolicy, UnknownTags, Vocabulary};
@@ -260,19 +260,4 @@ fn toml_error(text: &str, path: &Path, error: &toml::de::Error) -> Error {
         false => "",
     };
     Error::file(place, found.trim(), expected.trim(), hint)
-}
-
-/// The SHA-256 sum of a file, 64 hexadecimal digits.
-fn sha256(path: &Path) -> Result<String> {
-    let io = |source| Error::io("compute the checksum", path, source);
-    let mut file = fs::File::open(path).map_err(io)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match std::io::Read::read(&mut file, &mut buffer).map_err(io)? {
-            0 => break,
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
