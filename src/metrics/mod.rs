@@ -3,5 +3,6 @@
 pub mod colour;
 pub mod frechet;
 pub mod neighbours;
+pub mod nets;
 mod pca;
 pub mod tsne;

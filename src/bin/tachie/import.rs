@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tachie::metrics::nets::weights::{Kind, Weights};
 use tachie::models::make_girls::Published;
 use tachie::{Error, Result};
 
@@ -14,8 +15,24 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Format {
+    /// A network that metrics need, from a file of PyTorch (.pth), Caffe (.caffemodel) or safetensors
+    Torch(Torch),
     /// A make.girls.moe generator in WebDNN's "eightbit" encoding
     Webdnn(Webdnn),
+}
+
+#[derive(Debug, clap::Args)]
+struct Torch {
+    /// The published weights
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The network: inception, alexnet, vgg16, vgg19, squeezenet, i2v, i2v-features, lpips-alex, lpips-vgg or
+    /// lpips-squeeze
+    #[arg(long, value_parser = |name: &str| Kind::named(name))]
+    kind: Kind,
+    /// The safetensors file to write; an existing one is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,8 +54,26 @@ struct Webdnn {
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
     match args.format {
+        Format::Torch(args) => torch(&args),
         Format::Webdnn(args) => webdnn(&args),
     }
+}
+
+fn torch(args: &Torch) -> Result<()> {
+    if args.file == args.out {
+        return Err(Error::invalid("--out", args.out.display().to_string(), "a new file, not the source", ""));
+    }
+    let weights = Weights::import(&args.file, args.kind)?;
+    weights.save(&args.out)?;
+    let numbers: usize = weights.tensors.values().map(|tensor| tensor.elem_count()).sum();
+    println!("{}: {}", args.out.display(), args.kind.name());
+    println!("  tensors    {}", weights.tensors.len());
+    println!("  numbers    {numbers}");
+    println!("  sha256     {} ({})", weights.card.sha256, args.file.display());
+    if !weights.left_out.is_empty() {
+        println!("  left out   {}", weights.left_out.join(", "));
+    }
+    Ok(())
 }
 
 fn webdnn(args: &Webdnn) -> Result<()> {

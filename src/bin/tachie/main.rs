@@ -2,6 +2,7 @@
 
 mod data;
 mod doctor;
+mod fetch;
 mod import;
 mod sample;
 mod train;
@@ -24,6 +25,8 @@ enum Command {
     Data(data::Args),
     /// Say what this machine offers and what is missing
     Doctor(doctor::Args),
+    /// Download published weights, and check them
+    Fetch(fetch::Args),
     /// Convert published weights of other programs
     Import(import::Args),
     /// Draw pictures with a trained generator
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Fetch(args) => fetch::run(args),
         Command::Import(args) => import::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Train(args) => train::run(args),
