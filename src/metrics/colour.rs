@@ -1,5 +1,6 @@
 //! Whether hair and eyes have the colour that was asked for.
 
+use super::attributes::Count;
 use crate::data::avatar::faces::read_colours;
 use crate::data::avatar::palette::{EYES, HAIR};
 use crate::data::batch::Images;
@@ -17,13 +18,6 @@ use crate::{Error, Result};
 pub struct ColourAccuracy {
     hair: Vec<Count>,
     eyes: Vec<Count>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Count {
-    name: String,
-    asked: usize,
-    right: usize,
 }
 
 impl ColourAccuracy {
@@ -84,7 +78,7 @@ impl ColourAccuracy {
             .text("colour", rows.iter().map(|count| count.name.clone()))
             .integers("asked", rows.iter().map(|count| count.asked))
             .integers("right", rows.iter().map(|count| count.right))
-            .numbers("precision", rows.iter().map(|count| count.right as f64 / count.asked as f64))
+            .numbers("precision", rows.iter().map(|count| count.share()))
             .digits("precision", 2)
             .caption(self.summary())
             .note("nearest named colour (CIE 1976 ΔE) in the hair and eye region")

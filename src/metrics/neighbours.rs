@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::{Error, Result};
 
 /// Queries that are compared at once with all references: bounds the memory to 256 distances per reference.
-const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// One of the nearest images.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,10 +27,7 @@ pub struct Neighbour {
 /// When the feature sizes differ, a value is not finite, or there are fewer than `k` references.
 pub fn nearest(queries: &Tensor, references: &Tensor, k: usize) -> Result<Vec<Vec<Neighbour>>> {
     let (queries, references) = (Features::new("queries", queries)?, Features::new("references", references)?);
-    if queries.dims != references.dims {
-        let expected = format!("{} as the references have", references.dims);
-        return Err(Error::invalid("features per query", queries.dims.to_string(), expected, ""));
-    }
+    queries.same_dims(&references)?;
     search(&queries, &references, k, false)
 }
 
@@ -41,6 +38,8 @@ pub(crate) fn nearest_others(features: &Features, k: usize) -> Result<Vec<Vec<Ne
 
 /// Checked rows of numbers.
 pub(crate) struct Features {
+    /// What they are called in errors.
+    pub what: String,
     pub rows: usize,
     pub dims: usize,
     pub values: Vec<f64>,
@@ -62,11 +61,26 @@ impl Features {
             return Err(Error::invalid(what, format!("{} in row {}", values[bad], bad / dims), "finite numbers", ""));
         }
         let squares = values.par_chunks(dims).map(|row| row.iter().map(|v| v * v).sum()).collect();
-        Ok(Features { rows, dims, values, squares })
+        Ok(Features { what: what.to_string(), rows, dims, values, squares })
+    }
+
+    /// Refuses features that cannot be compared with `others`.
+    pub(crate) fn same_dims(&self, others: &Features) -> Result<()> {
+        if self.dims == others.dims {
+            return Ok(());
+        }
+        let expected = format!("{} numbers, as the {} have", others.dims, others.what);
+        Err(Error::invalid(format!("{} per row", self.what), format!("{} numbers", self.dims), expected, ""))
     }
 
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.dims..(i + 1) * self.dims]
+    }
+
+    /// Euclidean distance of row `i` to row `j` of `others`.
+    pub(crate) fn distance(&self, i: usize, others: &Features, j: usize) -> f64 {
+        let pairs = self.row(i).iter().zip(others.row(j));
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
     }
 
     /// Squared distances of the rows `from..to` to all rows of `others`, from |a|² + |b|² − 2ab: fast, and off by at most
@@ -90,7 +104,7 @@ impl Features {
     }
 
     /// Bound on the rounding error of [`Features::squared_distances`].
-    fn slack(&self, others: &Features) -> f64 {
+    pub(crate) fn slack(&self, others: &Features) -> f64 {
         let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
         // Each sum of D products is off by at most D ε |a||b|.
         4.0 * (self.dims + 4) as f64 * f64::EPSILON * (largest(&self.squares) + largest(&others.squares))
@@ -114,10 +128,7 @@ fn search(queries: &Features, references: &Features, k: usize, others_only: bool
             let (_, kth, _) = sorted.select_nth_unstable_by(k - 1, f64::total_cmp);
             // Whatever rounding could have kept out of the k nearest is measured again, exactly.
             let reach = *kth + 2.0 * slack;
-            let exact = |index: usize| {
-                let pairs = queries.row(query).iter().zip(references.row(index));
-                Neighbour { index, distance: pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() }
-            };
+            let exact = |index: usize| Neighbour { index, distance: queries.distance(query, references, index) };
             let mut close: Vec<Neighbour> =
                 (0..references.rows).filter(|r| allowed(r) && near[*r] <= reach).map(exact).collect();
             close.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.index.cmp(&b.index)));
@@ -165,7 +176,7 @@ mod tests {
     fn unusable_features_are_named() {
         let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap();
         let error = |q: &Tensor, r: &Tensor, k| nearest(q, r, k).unwrap_err().to_string();
-        assert!(error(&ones(&[2, 3]), &ones(&[2, 4]), 1).contains("features per query"));
+        assert!(error(&ones(&[2, 3]), &ones(&[2, 4]), 1).contains("4 numbers, as the references have"));
         assert!(error(&ones(&[2, 3]), &ones(&[2, 3]), 3).contains("1 to 2"));
         let bad = Tensor::new(&[[0f32, 1.0], [f32::NAN, 0.0]], &Device::Cpu).unwrap();
         assert!(error(&ones(&[1, 2]), &bad, 1).contains("NaN in row 1"));
