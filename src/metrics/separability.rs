@@ -168,14 +168,14 @@ mod tests {
             .unwrap()
             .iter()
             .map(|z| {
-                let switch = |on: bool| if on { 0.9 } else { 0.1 };
+                let switch = |on: bool| if on { 0.75 } else { 0.25 };
                 let round = z[0] * z[0] + z[1] * z[1] < 1.4;
                 tags.labels_from(vec![switch(z[0] + z[1] > 0.3), switch(round), 0.0]).unwrap()
             })
             .collect();
         let found = Separability::of(&latents, &labels).unwrap();
         let entropy = |i: usize| found.attributes[i].entropy;
-        assert!(entropy(0) < 0.1 && entropy(1) > 0.5 && entropy(2) == 0.0, "{found:?}, seed 9");
+        assert!(entropy(0) < 0.15 && entropy(1) > 0.5 && entropy(2) == 0.0, "{found:?}, seed 9");
         let score = found.score();
         assert!((score.value.ln() - entropy(0) - entropy(1)).abs() < 1e-12, "{score}");
         assert!(score.warnings[0].contains("1 attributes are on, or off"), "{score}");
