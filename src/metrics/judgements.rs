@@ -190,9 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let images = Images::new(Tensor::zeros((6, 3, 8, 8), DType::F32, &Device::Cpu).unwrap()).unwrap();
         let form = write_judgement_form(folder.path(), &images, &asked()).unwrap();
-        assert!(
-            folder.path().join("01-smile.png").is_file() && folder.path().join("02-red__hat_.png").is_file()
-        );
+        assert!(folder.path().join("01-smile.png").is_file() && folder.path().join("02-red__hat_.png").is_file());
         let empty = std::fs::read_to_string(&form).unwrap();
         let error = Judgements::read(&[&form], &asked()).unwrap_err().to_string();
         assert!(error.contains("judgements.csv") && error.contains("line 2") && error.contains("yes or no"), "{error}");

@@ -179,7 +179,7 @@ fn band(mut plane: Plane, level: usize, levels: usize) -> Plane {
 fn smooth(plane: &Plane) -> Plane {
     let window = Window::Weighted([1.0, 4.0, 6.0, 4.0, 1.0].map(|tap| tap / 16.0).to_vec());
     let wide = plane.mirrored(2);
-    let values = window.means(wide.height, wide.width, |i| wide.values[i]);
+    let values = window.means(wide.height, wide.width, &wide.values);
     Plane { height: plane.height, width: plane.width, values }
 }
 

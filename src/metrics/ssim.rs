@@ -131,12 +131,11 @@ impl Ssim {
 
 /// Mean SSIM and mean contrast-structure term over all windows of two planes of one size in 0…255.
 pub(super) fn similarity(first: &Plane, second: &Plane, window: &Window, unbias: f64) -> (f64, f64) {
-    let (a, b) = (&first.values, &second.values);
-    let (height, width) = (first.height, first.width);
-    let (mean_a, mean_b) = (window.means(height, width, |i| a[i]), window.means(height, width, |i| b[i]));
+    let means = |values: &[f64]| window.means(first.height, first.width, values);
+    let (mean_a, mean_b) = (means(&first.values), means(&second.values));
     // Only the sum of both variances is needed.
-    let squares = window.means(height, width, |i| a[i] * a[i] + b[i] * b[i]);
-    let product = window.means(height, width, |i| a[i] * b[i]);
+    let squares = means(&combined(first, second, |a, b| a * a + b * b));
+    let product = means(&combined(first, second, |a, b| a * b));
     let (mut ssim, mut contrast) = (0.0, 0.0);
     for i in 0..mean_a.len() {
         let (ma, mb) = (mean_a[i], mean_b[i]);
@@ -147,6 +146,10 @@ pub(super) fn similarity(first: &Plane, second: &Plane, window: &Window, unbias:
         ssim += structure * (2.0 * ma * mb + C1) / (ma * ma + mb * mb + C1);
     }
     (ssim / mean_a.len() as f64, contrast / mean_a.len() as f64)
+}
+
+fn combined(first: &Plane, second: &Plane, of: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    first.values.iter().zip(&second.values).map(|(a, b)| of(*a, *b)).collect()
 }
 
 #[cfg(test)]

@@ -33,15 +33,13 @@ impl Window {
         }
     }
 
-    /// Means of `source(0..height · width)` in all windows that lie inside the plane:
+    /// Means in all windows that lie inside the plane of `height` rows of `width` values:
     /// (height − size + 1) rows of (width − size + 1). The plane is at least as large as the window.
-    pub(super) fn means(&self, height: usize, width: usize, source: impl Fn(usize) -> f64) -> Vec<f64> {
+    pub(super) fn means(&self, height: usize, width: usize, values: &[f64]) -> Vec<f64> {
         let (rows, columns) = (height + 1 - self.size(), width + 1 - self.size());
         let mut along = vec![0.0; height * columns];
-        let mut line = vec![0.0; width];
-        for (y, along) in along.chunks_exact_mut(columns).enumerate() {
-            line.iter_mut().enumerate().for_each(|(x, value)| *value = source(y * width + x));
-            self.along_row(&line, along);
+        for (along, line) in along.chunks_exact_mut(columns).zip(values.chunks_exact(width)) {
+            self.along_row(line, along);
         }
         let mut means = vec![0.0; rows * columns];
         match self {
@@ -60,13 +58,10 @@ impl Window {
 
     fn along_row(&self, line: &[f64], out: &mut [f64]) {
         match self {
-            // Of whole numbers, as pixels and their products are, the running sums are exact.
+            // One sum after the other, since a running sum along the row would wait for itself.
             Window::Uniform(size) => {
-                let mut sum: f64 = line[..size - 1].iter().sum();
-                for (x, out) in out.iter_mut().enumerate() {
-                    sum += line[x + size - 1];
-                    *out = sum;
-                    sum -= line[x];
+                for k in 0..*size {
+                    out.iter_mut().zip(&line[k..]).for_each(|(out, value)| *out += value);
                 }
             }
             Window::Weighted(taps) => {
@@ -78,7 +73,8 @@ impl Window {
     }
 }
 
-/// Running sums down the columns, divided by the window's area.
+/// Running sums down the columns, divided by the window's area. Of whole numbers, as pixels and their products are, the
+/// sums are exact.
 fn uniform_down(along: &[f64], size: usize, columns: usize, means: &mut [f64]) {
     let scale = 1.0 / (size * size) as f64;
     let row = |y: usize| &along[y * columns..(y + 1) * columns];
@@ -87,12 +83,9 @@ fn uniform_down(along: &[f64], size: usize, columns: usize, means: &mut [f64]) {
         sums.iter_mut().zip(row(y)).for_each(|(sum, value)| *sum += value);
     }
     for (y, means) in means.chunks_exact_mut(columns).enumerate() {
-        let (entering, leaving) = (row(y + size - 1), row(y));
-        for (x, mean) in means.iter_mut().enumerate() {
-            sums[x] += entering[x];
-            *mean = sums[x] * scale;
-            sums[x] -= leaving[x];
-        }
+        sums.iter_mut().zip(row(y + size - 1)).for_each(|(sum, entering)| *sum += entering);
+        means.iter_mut().zip(&sums).for_each(|(mean, sum)| *mean = sum * scale);
+        sums.iter_mut().zip(row(y)).for_each(|(sum, leaving)| *sum -= leaving);
     }
 }
 
@@ -151,7 +144,7 @@ mod tests {
                 Window::Uniform(size) => 1.0 / *size as f64,
                 Window::Weighted(taps) => taps[k],
             };
-            let found = window.means(13, 17, |i| plane.values[i]);
+            let found = window.means(13, 17, &plane.values);
             let columns = 18 - size;
             assert_eq!(found.len(), (14 - size) * columns);
             for (i, found) in found.iter().enumerate() {
