@@ -137,10 +137,8 @@ pub(super) fn similarity(first: &Plane, second: &Plane, window: &Window, unbias:
     let squares = means(&combined(first, second, |a, b| a * a + b * b));
     let product = means(&combined(first, second, |a, b| a * b));
     let (mut ssim, mut contrast) = (0.0, 0.0);
-    for i in 0..mean_a.len() {
-        let (ma, mb) = (mean_a[i], mean_b[i]);
-        let spread = unbias * (squares[i] - ma * ma - mb * mb);
-        let shared = unbias * (product[i] - ma * mb);
+    for (((ma, mb), squares), product) in mean_a.iter().zip(&mean_b).zip(&squares).zip(&product) {
+        let (spread, shared) = (unbias * (squares - ma * ma - mb * mb), unbias * (product - ma * mb));
         let structure = (2.0 * shared + C2) / (spread + C2);
         contrast += structure;
         ssim += structure * (2.0 * ma * mb + C1) / (ma * ma + mb * mb + C1);
