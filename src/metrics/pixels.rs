@@ -32,7 +32,7 @@ impl Pixels {
             DType::U8 => flat.to_vec1::<u8>()?,
             dtype if dtype.is_float() => {
                 let values = flat.to_dtype(DType::F32)?.to_vec1::<f32>()?;
-                if let Some(bad) = values.iter().position(|value| !(value.abs() <= FAR)) {
+                if let Some(bad) = values.iter().position(|value| value.is_nan() || value.abs() > FAR) {
                     let found = format!("{} in picture {}", values[bad], bad / (channels * height * width));
                     let hint = "Bytes can be given as a tensor of u8.";
                     return Err(Error::invalid(what, found, "numbers in [-1, 1]", hint));
