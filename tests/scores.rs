@@ -4,20 +4,20 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use tachie::data::tags::{Labels, TagSet};
-use tachie::metrics::diversity::Diversity;
-use tachie::metrics::fid_infinity::FidInfinity;
-use tachie::metrics::frechet::fid;
-use tachie::metrics::inception_score::InceptionScore;
-use tachie::metrics::kid::Kid;
-use tachie::metrics::ms_ssim::MsSsim;
-use tachie::metrics::path_length::{PathLength, Sampling, Space};
-use tachie::metrics::precision_recall::{density_coverage, precision_recall};
-use tachie::metrics::psnr::psnr_each;
+use tachie::metrics::features::diversity::Diversity;
+use tachie::metrics::features::fid_infinity::FidInfinity;
+use tachie::metrics::features::frechet::fid;
+use tachie::metrics::features::inception_score::InceptionScore;
+use tachie::metrics::features::kid::Kid;
+use tachie::metrics::features::precision_recall::{density_coverage, precision_recall};
+use tachie::metrics::latents::path_length::{PathLength, Sampling, Space};
+use tachie::metrics::latents::separability::Separability;
+use tachie::metrics::pictures::ms_ssim::MsSsim;
+use tachie::metrics::pictures::psnr::psnr_each;
+use tachie::metrics::pictures::sharpness::sharpness;
+use tachie::metrics::pictures::sliced_wasserstein::SlicedWasserstein;
+use tachie::metrics::pictures::ssim::Ssim;
 use tachie::metrics::score::{Score, Spread};
-use tachie::metrics::separability::Separability;
-use tachie::metrics::sharpness::sharpness;
-use tachie::metrics::sliced_wasserstein::SlicedWasserstein;
-use tachie::metrics::ssim::Ssim;
 use tachie::rng::Seed;
 
 fn golden(name: &str) -> Vec<f64> {

@@ -19,7 +19,7 @@ use tachie::Result;
 use tachie::data::avatar::Avatar;
 use tachie::data::dataset::Dataset;
 use tachie::data::tags::Labels;
-use tachie::metrics::colour::ColourAccuracy;
+use tachie::metrics::labels::colour::ColourAccuracy;
 use tachie::models::make_girls::MakeGirls;
 use tachie::rng::Seed;
 use tachie::sample::{Latent, Path as Way};

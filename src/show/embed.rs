@@ -13,7 +13,7 @@ use super::save;
 use super::scene::{Colour, Item, Label, Scene};
 use super::text::{self, Weight};
 use crate::data::batch::Images;
-use crate::metrics::tsne::Embedding;
+use crate::metrics::features::tsne::Embedding;
 use crate::{Error, Result};
 
 const TITLE: f32 = 15.0;

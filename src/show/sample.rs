@@ -5,7 +5,7 @@ use super::number;
 use super::table::Table;
 use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
-use crate::metrics::neighbours::Neighbour;
+use crate::metrics::features::neighbours::Neighbour;
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ impl Dataset {
 
 impl Grid {
     /// One row per generated image: the image, then the nearest ones of `dataset`, their distances below
-    /// (`neighbours` comes from [`nearest`](crate::metrics::neighbours::nearest) with the data set's features as references).
+    /// (`neighbours` comes from [`nearest`](crate::metrics::features::neighbours::nearest) with the data set's features as references).
     ///
     /// # Errors
     /// When there are not as many lists of neighbours as images, or a picture cannot be read.

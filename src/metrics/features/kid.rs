@@ -6,8 +6,8 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::neighbours::Features;
-use super::numpy::RandomState;
-use super::score::{Score, Spread, mean_and_deviation};
+use crate::metrics::numpy::RandomState;
+use crate::metrics::score::{Score, Spread, mean_and_deviation};
 use crate::show::table::Best;
 use crate::{Error, Result};
 

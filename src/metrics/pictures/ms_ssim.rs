@@ -8,9 +8,9 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::pixels::Pixels;
-use super::score::Score;
 use super::ssim::similarity;
 use super::windows::{Plane, Window};
+use crate::metrics::score::Score;
 use crate::show::table::Best;
 use crate::{Error, Result};
 

@@ -4,8 +4,8 @@
 //! author's script (each attribute flipped in turn, right when it is then read as the opposite).
 
 use super::attributes::{Count, Decision};
-use super::score::{Score, Spread};
 use crate::data::tags::Labels;
+use crate::metrics::score::{Score, Spread};
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::{Best, Table};
 use crate::{Error, Result};

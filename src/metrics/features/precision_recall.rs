@@ -8,8 +8,8 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::neighbours::{self, BLOCK, Features};
-use super::score::Score;
 use crate::Result;
+use crate::metrics::score::Score;
 use crate::show::table::Best;
 
 /// Neighbours of precision and recall in their paper and in torch-fidelity.

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use faer::{Mat, MatRef, Side};
 
 use super::neighbours::Features;
-use super::score::Score;
+use crate::metrics::score::Score;
 use crate::show::table::Best;
 use crate::{Error, Result};
 

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::neighbours::Features;
-use super::score::{Score, Spread, mean_and_deviation};
+use crate::metrics::score::{Score, Spread, mean_and_deviation};
 use crate::rng::Seed;
 use crate::show::table::Best;
 use crate::{Error, Result};
@@ -54,8 +54,8 @@ impl Diversity {
     }
 
     /// Mean of what `compare` says about pairs of `pictures` `[N, ...]`: LPIPS (large is varied) or
-    /// [`MsSsim::each`](super::ms_ssim::MsSsim::each) (small is varied). It gets the first and the second picture of a
-    /// few pairs, `[B, ...]` each, and returns B numbers; `metric` names it.
+    /// [`MsSsim::each`](crate::metrics::pictures::ms_ssim::MsSsim::each) (small is varied). It gets the first and the
+    /// second picture of a few pairs, `[B, ...]` each, and returns B numbers; `metric` names it.
     ///
     /// # Errors
     /// When there are fewer than two pictures, no pair is asked for, or `compare` fails or returns another number of

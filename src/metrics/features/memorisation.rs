@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 
 use super::neighbours::{self, Features, Neighbour};
-use super::score::Score;
 use crate::Result;
+use crate::metrics::score::Score;
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::Table;
 

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::pixels::Pixels;
-use super::score::Score;
 use crate::Result;
+use crate::metrics::score::Score;
 use crate::show::table::Best;
 
 /// PSNR of each pair in dB: 10 log₁₀(255² / MSE) of 8-bit pictures, the mean over all pixels and channels;

@@ -6,7 +6,7 @@ use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::{Best, Table};
 use crate::{Error, Result};
 
-use super::score::{Score, Spread};
+use crate::metrics::score::{Score, Spread};
 
 /// Pictures per tag in the paper.
 pub const PER_TAG: usize = 20;

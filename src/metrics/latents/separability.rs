@@ -3,10 +3,10 @@
 
 use candle_core::Tensor;
 
-use super::neighbours::Features;
-use super::score::Score;
 use super::svm::Separator;
 use crate::data::tags::Labels;
+use crate::metrics::features::neighbours::Features;
+use crate::metrics::score::Score;
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::{Best, Table};
 use crate::{Error, Result};

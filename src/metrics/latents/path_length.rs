@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::score::Score;
+use crate::metrics::score::Score;
 use crate::rng::{Seed, Stream};
 use crate::show::table::Best;
 use crate::{Error, Result};

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::frechet::Moments;
 use super::neighbours::Features;
-use super::score::{Score, Spread};
+use crate::metrics::score::{Score, Spread};
 use crate::rng::Seed;
 use crate::show::table::Best;
 use crate::{Error, Result};
@@ -108,7 +108,7 @@ fn intercept(points: &[(f64, f64)]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::frechet::frechet_distance;
+    use crate::metrics::features::frechet::frechet_distance;
     use candle_core::Device;
 
     /// y = 3 + 2x with residuals 1, −2, 1: `scipy.stats.linregress` gives the intercept 3 and its error 3.741657386773941.

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::attributes::Count;
-use super::score::Score;
+use crate::metrics::score::Score;
 use crate::show::table::{Best, Table};
 use crate::{Error, Result};
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::attributes::{AttributePrecision, Request};
-use super::score::Score;
 use crate::data::batch::Images;
+use crate::metrics::score::Score;
 use crate::show::grid::Grid;
 use crate::show::save;
 use crate::show::table::Best;
@@ -176,7 +176,7 @@ fn read(path: &Path, requests: &[Request]) -> Result<Vec<bool>> {
 mod tests {
     use super::*;
     use crate::data::tags::{TagSampler, TagSet};
-    use crate::metrics::attributes::requests;
+    use crate::metrics::labels::attributes::requests;
     use crate::rng::Seed;
     use candle_core::{DType, Device, Tensor};
 

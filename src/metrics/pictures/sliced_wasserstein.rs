@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::pixels::Pixels;
-use super::score::Score;
 use super::windows::{Plane, Window};
+use crate::metrics::score::Score;
 use crate::rng::Seed;
 use crate::show::table::Best;
 use crate::{Error, Result};

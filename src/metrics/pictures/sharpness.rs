@@ -5,10 +5,10 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::pixels::Pixels;
-use super::score::{Score, mean_and_deviation};
 use super::windows::mirror;
 use crate::Result;
 use crate::data::prepare::grey::luma;
+use crate::metrics::score::{Score, mean_and_deviation};
 
 /// Variance of the Laplacian of each picture (J. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy",
 /// ICPR 2000) as OpenCV computes it: 8-bit grey values, the kernel 0 1 0 / 1 −4 1 / 0 1 0, borders mirrored without the

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::neighbours::Features;
+use crate::metrics::features::neighbours::Features;
 
 const C: f64 = 1.0;
 const BLOCK: usize = 512;
