@@ -24,11 +24,13 @@ use rayon::prelude::*;
 
 use crate::{Error, Result};
 
-/// Pictures that go through a network at once: few enough for 2 GiB in the widest layer of VGG, enough to keep all
+/// Pictures that go through a network at once: few enough for 1 GiB in the widest layer of VGG, enough to keep all
 /// threads busy.
-const BATCH: usize = 16;
+const BATCH: usize = 8;
 
-/// `run` on batches of prepared pictures; its results behind each other.
+/// `run` on batches of prepared pictures; its results behind each other. A batch that is not full is filled up with
+/// zeros: how a convolution is computed, and with it the last bits, depends on the number of pictures, and the features
+/// of a picture shall not depend on its company.
 fn in_batches(
     pictures: &[RgbImage],
     prepare: impl Fn(&RgbImage) -> Result<Tensor> + Sync,
@@ -39,7 +41,8 @@ fn in_batches(
     }
     let batch = |pictures: &[RgbImage]| {
         let prepared = pictures.par_iter().map(&prepare).collect::<Result<Vec<Tensor>>>()?;
-        run(&Tensor::stack(&prepared, 0)?)
+        let full = Tensor::stack(&prepared, 0)?.pad_with_zeros(0, 0, BATCH - pictures.len())?;
+        Ok(run(&full)?.narrow(0, 0, pictures.len())?)
     };
     let results = pictures.chunks(BATCH).map(batch).collect::<Result<Vec<Tensor>>>()?;
     Ok(Tensor::cat(&results, 0)?)
