@@ -14,6 +14,7 @@ pub use crate::metrics::features::precision_recall::{density_coverage, precision
 pub use crate::metrics::features::tsne::Tsne;
 pub use crate::metrics::labels::attributes::{AttributePrecision, Decision};
 pub use crate::metrics::labels::colour::ColourAccuracy;
+pub use crate::metrics::nets::tagger::Tagger;
 pub use crate::metrics::pictures::distort::Distortion;
 pub use crate::metrics::pictures::ms_ssim::MsSsim;
 pub use crate::metrics::pictures::psnr::psnr;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ::safetensors::tensor::TensorView;
-use ::safetensors::{Dtype, SafeTensors};
+use ::safetensors::{Dtype, SafeTensors, View};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{Error, Result};
@@ -30,11 +30,19 @@ pub struct TensorFile {
 pub fn read(path: impl AsRef<Path>) -> Result<TensorFile> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| Error::io("read the weights", path, source))?;
+    parse(path, &bytes)
+}
+
+/// [`read`] of bytes that are in memory; `path` names them in errors.
+///
+/// # Errors
+/// When they are no whole safetensors file, or hold numbers of another type than floats.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile> {
     let broken = |error: ::safetensors::SafeTensorError| {
         Error::file(path, error.to_string(), "a whole safetensors file", "Was it downloaded or copied completely?")
     };
-    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let metadata = header.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect();
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
@@ -58,11 +66,11 @@ fn float(dtype: Dtype) -> Option<DType> {
     }
 }
 
-/// Writes tensors (f32 or f64) with one text of metadata under the key [`ABOUT`]. The file appears under its name only
+/// Writes tensors (f16, f32 or f64) with one text of metadata under the key [`ABOUT`]. The file appears under its name only
 /// when it is whole: it is written beside it, synced and renamed. Equal input gives equal bytes.
 ///
 /// # Errors
-/// When the file cannot be written, or a tensor is neither f32 nor f64.
+/// When the file cannot be written, or a tensor is of another type.
 pub fn write(path: impl AsRef<Path>, tensors: &BTreeMap<String, Tensor>, about: &str) -> Result<()> {
     let path = path.as_ref();
     let bytes = serialize(tensors, about)?;
@@ -77,7 +85,7 @@ pub fn write(path: impl AsRef<Path>, tensors: &BTreeMap<String, Tensor>, about: 
 /// The bytes of a safetensors file, as [`write()`] writes them.
 ///
 /// # Errors
-/// When a tensor is neither f32 nor f64.
+/// When a tensor is of another type.
 pub fn serialize(tensors: &BTreeMap<String, Tensor>, about: &str) -> Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
@@ -85,7 +93,8 @@ pub fn serialize(tensors: &BTreeMap<String, Tensor>, about: &str) -> Result<Vec<
         let (dtype, bytes) = match tensor.dtype() {
             DType::F32 => (Dtype::F32, bytemuck::cast_slice(&flat.to_vec1::<f32>()?).to_vec()),
             DType::F64 => (Dtype::F64, bytemuck::cast_slice(&flat.to_vec1::<f64>()?).to_vec()),
-            other => return Err(Error::invalid(format!("tensor {name}"), format!("{other:?}"), "F32 or F64", "")),
+            DType::F16 => (Dtype::F16, View::data(&flat).into_owned()),
+            other => return Err(Error::invalid(format!("tensor {name}"), format!("{other:?}"), "F16, F32 or F64", "")),
         };
         raw.push((name, dtype, tensor.dims().to_vec(), bytes));
     }

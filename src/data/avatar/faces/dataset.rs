@@ -22,12 +22,14 @@ pub struct Faces {
     sampler: TagSampler,
     #[serde(default)]
     years: bool,
+    #[serde(default)]
+    styles: bool,
 }
 
 impl Default for Faces {
-    /// 64 pixels, seed 0, labels by the paper's rule, no years.
+    /// 64 pixels, seed 0, labels by the paper's rule, no years, one style.
     fn default() -> Self {
-        Faces { size: 64, seed: Seed(0), sampler: TagSampler::Uniform, years: false }
+        Faces { size: 64, seed: Seed(0), sampler: TagSampler::Uniform, years: false, styles: false }
     }
 }
 
@@ -57,6 +59,14 @@ impl Faces {
         self
     }
 
+    /// Every face by another illustrator ([`FaceSpec::by_hand`]): colours far from the middle of their names, other
+    /// tones, outlines and proportions. Labels and cut of face `i` stay. For classifiers that have to read faces which
+    /// were not drawn here.
+    pub fn styles(mut self) -> Self {
+        self.styles = true;
+        self
+    }
+
     /// The labels of these faces: the 34 of make.girls.moe, and the year when there are [`years`](Faces::years).
     ///
     /// # Errors
@@ -74,6 +84,7 @@ impl Faces {
         let seed = self.seed.child(&format!("avatar/face/{i}"));
         let labels = self.sampler.sample(&TagSet::make_girls(), &mut seed.stream("face/labels"))?;
         let face = FaceSpec::sample(&labels, seed)?;
+        let face = if self.styles { face.by_hand() } else { face };
         if self.years { face.of_year(seed.stream("face/year").uniform() as f32) } else { Ok(face) }
     }
 
@@ -127,9 +138,10 @@ impl Faces {
 impl fmt::Display for Faces {
     /// The call that makes them, without its end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Faces { size, seed, sampler, years } = self;
+        let Faces { size, seed, sampler, years, styles } = self;
         let years = if *years { ".years()" } else { "" };
-        write!(f, "Avatar::faces().size({size}).seed(seed({})).sampler(TagSampler::{sampler:?}){years}", seed.0)
+        let styles = if *styles { ".styles()" } else { "" };
+        write!(f, "Avatar::faces().size({size}).seed(seed({})).sampler(TagSampler::{sampler:?}){years}{styles}", seed.0)
     }
 }
 

@@ -95,6 +95,7 @@ fn iris(sketch: &mut Sketch, lids: &Lids) {
     let colour = sketch.face.eye_colour();
     let dark = colour.lab()[0] < 30.0;
     let deep = colour.times(Colour::hex(0x78_6a_80));
+    let depth = sketch.face.hand.as_ref().map_or(0.0, |hand| hand.depth);
     let light = colour.mix(WHITE, if dark { 0.20 } else { 0.22 });
     let (top, bottom) = (lids.upper(0.5), lids.lower(0.5));
     let ry = (bottom - top) * 0.60;
@@ -102,7 +103,8 @@ fn iris(sketch: &mut Sketch, lids: &Lids) {
     let centre = (lids.side * (eyes.apart - 0.002) + eyes.look.0 * rx, bottom + 0.003 - ry + eyes.look.1 * ry);
     sketch.canvas.region(Region::Iris);
     sketch.canvas.fill(&lids.disc(centre, rx, ry), Ink::Flat(deep));
-    let colours = [colour.mix(deep, 0.6), colour, light];
+    let upper = colour.mix(deep, 0.6).mix(deep.times(deep), 0.8 * depth);
+    let colours = [upper, colour.mix(deep, 0.6 * depth), light];
     let ink = Ink::Triple { from: (0.0, centre.1 - ry), to: (0.0, centre.1 + ry), middle: 0.42, colours };
     sketch.canvas.fill(&lids.disc(centre, rx * 0.91, ry * 0.94), ink);
     let glow = (centre.0, centre.1 + ry * 0.52);

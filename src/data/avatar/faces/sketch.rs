@@ -3,7 +3,7 @@
 use tiny_skia::Transform;
 
 use super::spec::FaceSpec;
-use super::style::in_its_year;
+use super::style::{by_its_hand, in_its_year};
 use super::{clothes, eyes, hair, hat, head, label, mouth, wear};
 use crate::Result;
 use crate::data::avatar::canvas::{Canvas, Ink, Turn};
@@ -26,7 +26,7 @@ pub(super) struct Sketch<'a> {
 impl Sketch<'_> {
     /// Draws everything. `regions`: region numbers in place of colours.
     pub fn draw(face: &FaceSpec, size: u32, regions: bool) -> Result<Canvas> {
-        let face = &in_its_year(face);
+        let face = &by_its_hand(&in_its_year(face));
         let canvas = Canvas::new(size, regions)?;
         let mut sketch = Sketch { face, canvas, hair: face.hair_ramp(), line: face.line };
         head::background(&mut sketch);

@@ -1,7 +1,7 @@
 //! What a face looks like: every drawing parameter, sampled from labels and a seed.
 
 use super::label::{self, COUNT};
-use super::style::{Background, Brows, Clothes, Eyes, Hair, HeadShape, Mouth, Pose, Wear};
+use super::style::{Background, Brows, Clothes, Eyes, Hair, Hand, HeadShape, Mouth, Pose, Wear};
 use crate::data::avatar::palette::{self, Colour, Ramp};
 use crate::data::tags::Labels;
 use crate::error::{Error, Result};
@@ -46,6 +46,9 @@ pub struct FaceSpec {
     /// Year of release that the drawing style is of, 0 (old) to 1 (new); none for the style of no year.
     #[serde(default)]
     pub year: Option<f32>,
+    /// The illustrator, whose colours and proportions differ from the usual ones; none for the usual drawing.
+    #[serde(default)]
+    pub hand: Option<Hand>,
 }
 
 impl FaceSpec {
@@ -85,6 +88,7 @@ impl FaceSpec {
             line,
             light_left,
             year: None,
+            hand: None,
         }
     }
 
@@ -98,6 +102,13 @@ impl FaceSpec {
             true => Ok(FaceSpec { year: Some(year), ..self }),
             false => Err(Error::invalid("year of a drawn face", year.to_string(), "a number in [0, 1]", "")),
         }
+    }
+
+    /// The same face by another illustrator, drawn from the face's seed: colours far from the middle of their names,
+    /// other tones, outlines and proportions. The labels stay true.
+    pub fn by_hand(self) -> Self {
+        let hand = Hand::sample(&mut self.seed.stream("face/hand"));
+        FaceSpec { hand: Some(hand), ..self }
     }
 
     /// The values of the labels, and of the year where there is one: a row of the tag table.
@@ -144,14 +155,20 @@ impl FaceSpec {
         label::EYES.clone().position(|l| self.labels[l]).unwrap_or(0)
     }
 
-    /// Tones of this face's hair: the named colour, slightly varied.
+    /// Tones of this face's hair: the named colour, slightly varied, or as its illustrator understands the name.
     pub fn hair_ramp(&self) -> Ramp {
-        Ramp::hair(vary(palette::HAIR[self.hair_index()].colour, self.hair.tint))
+        match &self.hand {
+            Some(hand) => hand.hair(self.hair_index()),
+            None => Ramp::hair(vary(palette::HAIR[self.hair_index()].colour, self.hair.tint)),
+        }
     }
 
-    /// This face's eye colour: the named colour, slightly varied.
+    /// This face's eye colour: the named colour, slightly varied, or as its illustrator understands the name.
     pub fn eye_colour(&self) -> Colour {
-        vary(palette::EYES[self.eye_index()].colour, self.eyes.tint)
+        match &self.hand {
+            Some(hand) => hand.eyes(self.eye_index()),
+            None => vary(palette::EYES[self.eye_index()].colour, self.eyes.tint),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn glasses(sketch: &mut Sketch) {
     let (face, colour) = (sketch.face, sketch.face.wear.frame_colour);
     let eyes = &face.eyes;
     let (x, y, rx, ry) = (eyes.apart + 0.001, 0.012, 0.083, 0.072);
-    let thick = 0.0125;
+    let thick = 0.0125 * face.hand.as_ref().map_or(1.0, |hand| hand.rims);
     sketch.canvas.region(Region::Accessory);
     let bridge = Pen::at((-(x - rx), y - 0.008)).quad((0.0, y - 0.026), (x - rx, y - 0.008)).open();
     sketch.canvas.stroke(&bridge, thick, Ink::Flat(colour));

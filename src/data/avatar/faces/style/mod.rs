@@ -1,6 +1,7 @@
 //! The parts of a [`FaceSpec`](super::FaceSpec) and the distributions they are drawn from.
 
 mod attire;
+mod hand;
 mod year;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use crate::data::avatar::palette::Colour;
 use crate::rng::Stream;
 
 pub use attire::{Clothes, Frame, Hat, Outfit, Wear};
+pub(super) use hand::by_its_hand;
+pub use hand::{Hand, Tint};
 pub(super) use year::in_its_year;
 
 fn between(stream: &mut Stream, low: f64, high: f64) -> f32 {
