@@ -340,3 +340,26 @@ fn colours_are_read_back_in_every_year() {
         assert!(found.iter().all(|share| *share >= 0.93), "hair and eyes in year {year}: {found:?}, seed 78");
     }
 }
+
+#[test]
+fn illustrators_change_colours_and_proportions_but_no_labels() {
+    const N: usize = 60;
+    let (plain, styled) = (Avatar::faces().seed(seed(42)), Avatar::faces().seed(seed(42)).styles());
+    let right = |face: &FaceSpec| {
+        let read = read_colours(&render(face, 64).unwrap());
+        usize::from(read.hair == face.hair_index()) + usize::from(read.eyes == face.eye_index())
+    };
+    let (mut usual, mut free) = (0, 0);
+    for i in 0..N {
+        let face = styled.spec(i).unwrap();
+        assert_eq!(FaceSpec { hand: None, ..face.clone() }, plain.spec(i).unwrap(), "face {i}");
+        assert!(changed(&render(&face, 64).unwrap(), &plain.image(i).unwrap()).0 > 0.05, "face {i}, seed 42");
+        let text = serde_json::to_string(&face).unwrap();
+        assert_eq!(serde_json::from_str::<FaceSpec>(&text).unwrap(), face);
+        usual += right(&plain.spec(i).unwrap());
+        free += right(&face);
+    }
+    // The names are given to colours far from their middle: the nearest name is often another one.
+    assert!(usual >= 2 * N * 93 / 100 && free <= 2 * N * 80 / 100, "{usual} and {free} of {}, seed 42", 2 * N);
+    assert_eq!(styled.to_string(), format!("{plain}.styles()"));
+}

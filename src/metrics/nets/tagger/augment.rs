@@ -19,7 +19,7 @@ pub(super) fn changed(bytes: &[u8], side: usize, s: &mut Stream) -> Vec<f32> {
         paint(&mut picture, 3, 0.10, s);
     }
     if s.chance(0.5) {
-        paint(&mut picture, 14, 0.10, s);
+        paint(&mut picture, 14, 0.14, s);
     }
     if s.chance(0.3) {
         cover(&mut picture, s);
@@ -43,7 +43,7 @@ fn placed(bytes: &[u8], side: usize, s: &mut Stream) -> Vec<f32> {
     let mirror = if s.chance(0.5) { -1.0 } else { 1.0 };
     let (sin, cos) = s.range(-0.22, 0.22).sin_cos();
     // Portraits are mostly cut closer than ours.
-    let zoom = s.range(-0.10, 0.36).exp();
+    let zoom = s.range(-0.12, 0.28).exp();
     let stretch = s.range(-0.08, 0.08).exp();
     let (across, down) = (1.0 / (zoom * stretch), stretch / zoom);
     let centre = [0.5 + s.range(-0.07, 0.07), 0.48 + s.range(-0.08, 0.08)];
@@ -81,8 +81,9 @@ fn between(bytes: &[u8], side: usize, x: f32, y: f32) -> [f32; 3] {
 
 /// Gain of each channel, saturation, contrast, brightness and gamma.
 fn light(picture: &mut [f32], s: &mut Stream) {
-    let gains: [f32; 3] = std::array::from_fn(|_| s.range(0.92, 1.08) as f32);
-    let saturation = s.range(0.7, 1.2) as f32;
+    // Paintings are warmer and duller than flat drawings.
+    let gains = [(0.96, 1.09), (0.93, 1.06), (0.88, 1.06)].map(|(low, high)| s.range(low, high) as f32);
+    let saturation = s.range(0.6, 1.15) as f32;
     let contrast = s.range(0.75, 1.2) as f32;
     let brightness = s.range(-0.06, 0.10) as f32;
     let gamma = s.range(-0.25, 0.25).exp() as f32;

@@ -14,6 +14,7 @@ use super::{KIND, Tagger};
 use crate::autograd::backward_once;
 use crate::data::avatar::Avatar;
 use crate::data::avatar::faces::Faces;
+use crate::data::avatar::faces::label::COUNT;
 use crate::data::tags::{TagGroup, TagSet};
 use crate::hash::sha256_of;
 use crate::losses::adversarial::cross_entropy;
@@ -32,7 +33,9 @@ const DRAWN: u32 = 96;
 const USUAL: usize = 4;
 /// Share of the label that smoothing gives to the other colours of a group.
 const SMOOTHING: f64 = 0.05;
-/// Weight of the last step in the running average of the weights that is kept.
+/// Steps in which the learning rate reaches its height.
+const RISE: f64 = 50.0;
+/// Weight of the older steps in the running average of the weights that is kept.
 const AVERAGING: f64 = 0.996;
 
 /// The settings of a training. Equal settings give the same file on the same instruction set, whatever the number of
@@ -47,14 +50,14 @@ pub struct Training {
     pub steps: usize,
     /// Faces per step.
     pub batch: usize,
-    /// Largest learning rate; it rises over the first 50 steps and falls to 0 along a half cosine.
+    /// Largest learning rate; it rises over the first steps and falls to 0 along a half cosine.
     pub rate: f64,
 }
 
 impl Default for Training {
     /// What the built-in weights were trained with.
     fn default() -> Self {
-        Training { seed: Seed(0), faces: 8_000, steps: 2_500, batch: 32, rate: 2e-3 }
+        Training { seed: Seed(0), faces: 8_000, steps: 2_400, batch: 32, rate: 2e-3 }
     }
 }
 
@@ -135,7 +138,7 @@ impl Training {
     }
 
     fn rate_at(&self, step: usize) -> f64 {
-        let rise = ((step + 1) as f64 / 50.0).min(1.0);
+        let rise = ((step + 1) as f64 / RISE).min(1.0);
         let way = step as f64 / self.steps as f64;
         self.rate * rise * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())
     }
@@ -165,7 +168,7 @@ pub(super) struct About {
 /// Faces to learn from, in memory.
 struct Pool {
     bytes: Vec<Vec<u8>>,
-    labels: Vec<[bool; crate::data::avatar::faces::label::COUNT]>,
+    labels: Vec<[bool; COUNT]>,
 }
 
 impl Pool {
