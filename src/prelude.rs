@@ -5,6 +5,7 @@ pub use crate::data::avatar::faces::{LabelPair, label_sheet};
 pub use crate::data::{Batch, Dataset, Images, Labels, Source, TagSampler, TagSet, tags};
 pub use crate::device::{Device, device};
 pub use crate::error::{Error, Result};
+pub use crate::metrics::evaluate::{Evaluation, Folder, Metric};
 pub use crate::metrics::features::diversity::Diversity;
 pub use crate::metrics::features::frechet::{fid, frechet_distance};
 pub use crate::metrics::features::kid::Kid;

@@ -3,6 +3,7 @@
 //! Metrics of features take `[N, D]` tensors of any network; metrics of pictures take `[N, 3, H, W]` in [-1, 1] or
 //! bytes, and judge the 8-bit pictures that these would be saved as. Most return a [`Score`](score::Score).
 
+pub mod evaluate;
 pub mod features;
 pub mod labels;
 pub mod latents;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Seed;
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::number;
@@ -11,12 +13,13 @@ use crate::{Error, Result};
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 1000;
 
-/// One number and how it came about.
-#[derive(Clone, Debug, PartialEq)]
+/// One number and how it came about. Serialised, a number that is not finite is a text: `"inf"`, `"-inf"`, `"nan"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// What was measured ("KID"). With features other than the metric's own it says whose: "FID (tagger)".
     pub metric: String,
     /// The number itself, in the unit that `protocol` says.
+    #[serde(with = "number_or_text")]
     pub value: f64,
     /// How far it can be trusted; none where the metric knows nothing about that.
     pub spread: Option<Spread>,
@@ -33,21 +36,58 @@ pub struct Score {
 }
 
 /// How far a [`Score`] can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Spread {
     /// Population standard deviation over the subsets, splits or samples that `protocol` names.
-    Deviation(f64),
+    Deviation(#[serde(with = "number_or_text")] f64),
     /// Standard error of the value.
-    Error(f64),
+    Error(#[serde(with = "number_or_text")] f64),
     /// Interval that holds the value with 95 % confidence.
     Interval {
         /// Lower end.
+        #[serde(with = "number_or_text")]
         low: f64,
         /// Upper end.
+        #[serde(with = "number_or_text")]
         high: f64,
     },
     /// Largest minus smallest value of several trials.
-    Range(f64),
+    Range(#[serde(with = "number_or_text")] f64),
+}
+
+/// JSON has no number for infinity (the PSNR of equal pictures).
+mod number_or_text {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f64),
+        Text(String),
+    }
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            value if value.is_finite() => serializer.serialize_f64(*value),
+            value if value.is_nan() => serializer.serialize_str("nan"),
+            value if *value > 0.0 => serializer.serialize_str("inf"),
+            _ => serializer.serialize_str("-inf"),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Either::deserialize(deserializer)? {
+            Either::Number(value) => Ok(value),
+            Either::Text(text) => match text.as_str() {
+                "inf" => Ok(f64::INFINITY),
+                "-inf" => Ok(f64::NEG_INFINITY),
+                "nan" => Ok(f64::NAN),
+                other => Err(D::Error::custom(format!("\"{other}\" in place of a number"))),
+            },
+        }
+    }
 }
 
 impl Score {
@@ -137,7 +177,8 @@ impl Score {
         table.build()
     }
 
-    fn title(&self) -> String {
+    /// The metric with an arrow that says which direction is good.
+    pub(crate) fn title(&self) -> String {
         match self.best {
             Some(Best::Lowest) => format!("{} ↓", self.metric),
             Some(Best::Highest) => format!("{} ↑", self.metric),

@@ -226,7 +226,7 @@ impl Trainer {
             self.events()?.scalars(step, values)?;
         }
         let old = self.saved.is_none_or(|(_, at)| at.elapsed() >= CHECKPOINT_AGE);
-        if rehearsal || due(intervals.checkpoint) || old {
+        if rehearsal || due(intervals.checkpoint) || self.checkpoints.keeps(record.step) || old {
             self.flush()?;
             self.save()?;
         }

@@ -20,6 +20,8 @@ use crate::{Error, Result};
 const KEEP: usize = 2;
 /// Changes when checkpoints of before can no longer be read.
 const FORMAT: u32 = 1;
+/// An empty file of this name in a checkpoint's folder: newer ones do not replace it.
+const STAYS: &str = "stays";
 const PREFIX: &str = "ckpt-";
 const LATEST: &str = "latest";
 const STATE: &str = "state.json";
@@ -88,6 +90,7 @@ struct FileSeal {
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
+    keep_every: Option<u64>,
 }
 
 impl Checkpoints {
@@ -99,13 +102,23 @@ impl Checkpoints {
         let folder = folder.as_ref().to_path_buf();
         fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, e))?;
         files::remove_leftovers(&folder)?;
-        Ok(Checkpoints { folder })
+        Ok(Checkpoints { folder, keep_every: None })
+    }
+
+    /// Keeps the checkpoints whose step is a multiple of `steps` beside the newest ones.
+    pub fn keep_every(self, steps: Option<u64>) -> Checkpoints {
+        Checkpoints { keep_every: steps.filter(|steps| *steps > 0), ..self }
+    }
+
+    /// Whether a checkpoint of that step is to stay.
+    pub(super) fn keeps(&self, step: u64) -> bool {
+        self.keep_every.is_some_and(|every| step.is_multiple_of(every))
     }
 
     /// The folder as it is, for reading: nothing is made or cleared, so that a training that writes there is not
     /// disturbed.
     pub fn read_only(folder: impl AsRef<Path>) -> Checkpoints {
-        Checkpoints { folder: folder.as_ref().to_path_buf() }
+        Checkpoints { folder: folder.as_ref().to_path_buf(), keep_every: None }
     }
 
     /// The checkpoint folder that `latest` names, when there is one.
@@ -138,7 +151,7 @@ impl Checkpoints {
     /// # Errors
     /// When the disk is full or refuses; what was there before is intact then.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let name = format!("{PREFIX}{:09}", checkpoint.state.step);
+        let name = name_of(checkpoint.state.step);
         let temporary = self.folder.join(format!("ckpt{TEMPORARY}{}", std::process::id()));
         let written = self.write(checkpoint, &temporary);
         if written.is_err() {
@@ -154,6 +167,14 @@ impl Checkpoints {
         files::replace(&self.folder.join(LATEST), format!("{name}\n").as_bytes())?;
         self.prune(checkpoint.state.step)?;
         Ok(path)
+    }
+
+    /// Loads the checkpoint of that step.
+    ///
+    /// # Errors
+    /// When there is none, or it is not whole.
+    pub fn load_at(&self, step: u64, device: &Device) -> Result<Checkpoint> {
+        read(&self.folder.join(name_of(step)), device)
     }
 
     /// Loads the latest checkpoint that is whole; `None` when there is none at all. The lines say what was passed over.
@@ -204,6 +225,9 @@ impl Checkpoints {
         let sealed = Sealed { blake3: seal(&contents, folder)?, contents };
         let text = serde_json::to_vec_pretty(&sealed).map_err(|e| Error::io("encode the state", folder, e.into()))?;
         files::write_synced(&folder.join(STATE), &text)?;
+        if self.keeps(checkpoint.state.step) {
+            files::write_synced(&folder.join(STAYS), b"")?;
+        }
         files::sync_folder(folder)
     }
 
@@ -214,14 +238,20 @@ impl Checkpoints {
         fs::remove_dir_all(&aside).map_err(|e| Error::io("remove the old checkpoint", &aside, e))
     }
 
-    /// Keeps the newest [`KEEP`] up to `step`; later ones are broken, else the run would have gone on from them.
+    /// Keeps the newest [`KEEP`] up to `step` and those that were asked for; later ones are broken, else the run would
+    /// have gone on from them.
     fn prune(&self, step: u64) -> Result<()> {
         let (kept, later): (Vec<_>, Vec<_>) = self.list()?.into_iter().partition(|(at, _)| *at <= step);
-        for (_, path) in later.into_iter().chain(kept.into_iter().skip(KEEP)) {
+        let old = kept.into_iter().skip(KEEP).filter(|(_, path)| !path.join(STAYS).exists());
+        for (_, path) in later.into_iter().chain(old) {
             self.put_aside(&path)?;
         }
         Ok(())
     }
+}
+
+fn name_of(step: u64) -> String {
+    format!("{PREFIX}{step:09}")
 }
 
 fn step_of(name: &str) -> Option<u64> {

@@ -22,3 +22,5 @@ mod run_config;
 pub mod tensorboard;
 mod tick;
 pub mod trainer;
+
+pub(crate) use tick::{duration, print_line};

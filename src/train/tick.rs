@@ -38,7 +38,7 @@ impl Console {
 }
 
 /// One whole line on standard output. Nobody may be listening any more, which is no reason to stop training.
-pub(super) fn print_line(line: &str) {
+pub(crate) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
@@ -160,7 +160,7 @@ fn short(value: f64) -> String {
 }
 
 /// `3 h 12 min`, `4 min 5 s`, `8 s`.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -49,6 +49,8 @@ pub struct Options {
     /// What networks compute in while they are trained, in place of the plan's: `Precision::Bf16` is mixed precision,
     /// for GPUs.
     pub precision: Option<Precision>,
+    /// Steps between checkpoints that are never removed; `None` keeps the newest two only.
+    pub keep_every: Option<u64>,
     /// Networks to start a new run from, in place of freshly initialised ones. A run that is resumed loads its own
     /// numbers into them.
     pub networks: Option<Networks>,
@@ -76,6 +78,7 @@ impl Default for Options {
             threads: 1,
             intervals: None,
             precision: None,
+            keep_every: None,
             networks: None,
             graphs: None,
         }
@@ -116,6 +119,13 @@ impl Options {
     /// Another precision.
     pub fn precision(self, precision: Precision) -> Options {
         Options { precision: Some(precision), ..self }
+    }
+
+    /// Writes a checkpoint at every multiple of `steps` and never removes it, for measurements
+    /// [over the training](crate::metrics::evaluate::Evaluation::over_training). Each takes about four times as much
+    /// room as the weights.
+    pub fn keep_every(self, steps: u64) -> Options {
+        Options { keep_every: Some(steps), ..self }
     }
 
     /// Networks to start from.
@@ -231,7 +241,7 @@ impl Trainer {
         fs::create_dir_all(folder).map_err(|e| Error::io("create the run folder", folder, e))?;
         let lock = RunLock::acquire(folder)?;
         files::remove_leftovers(folder)?;
-        let checkpoints = Checkpoints::open(folder.join("checkpoints"))?;
+        let checkpoints = Checkpoints::open(folder.join("checkpoints"))?.keep_every(options.keep_every);
         run.settle(folder)?;
         let found = checkpoints.load(networks.params.device())?;
         let mut optimizers = Vec::new();

@@ -28,12 +28,23 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// When the file cannot be read, is no ZIP archive, or a member is damaged or no array of numbers: the message names
 /// the member.
 pub fn read(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
-    let path = path.as_ref();
+    arrays(path.as_ref(), false)
+}
+
+/// As [`read`], but f8 arrays stay f64 and are not rounded.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_exact(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
+    arrays(path.as_ref(), true)
+}
+
+fn arrays(path: &Path, exact: bool) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read the arrays", path, e))?;
     let mut arrays = BTreeMap::new();
     for member in members(path, &bytes)? {
         let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_owned();
-        let tensor = member.array(&member.contents(&bytes)?)?;
+        let tensor = member.array(&member.contents(&bytes)?, exact)?;
         if arrays.insert(name, tensor).is_some() {
             return Err(member.wrong("a second array of that name", "each name once"));
         }
@@ -147,7 +158,7 @@ impl Member {
         Ok(contents)
     }
 
-    fn array(&self, contents: &[u8]) -> Result<Tensor> {
+    fn array(&self, contents: &[u8], exact: bool) -> Result<Tensor> {
         let header =
             Header::read(contents).ok_or_else(|| self.wrong("no array header", "an array in NumPy's format (.npy)"))?;
         let data = &contents[header.length..];
@@ -163,20 +174,25 @@ impl Member {
             let found = format!("{} bytes for shape {:?}", data.len(), header.shape);
             return Err(self.wrong(found, format!("{size} bytes a number")));
         }
-        let numbers = numbers(&header.kind, data);
-        if !header.fortran {
-            return Ok(Tensor::from_vec(numbers, header.shape, &Device::Cpu)?);
+        // In Fortran's order the axes lie the other way round.
+        let mut shape = header.shape;
+        if header.fortran {
+            shape.reverse();
         }
-        let reversed: Vec<usize> = header.shape.iter().rev().copied().collect();
-        let axes: Vec<usize> = (0..reversed.len()).rev().collect();
-        Ok(Tensor::from_vec(numbers, reversed, &Device::Cpu)?.permute(axes)?.contiguous()?)
+        let tensor = match header.kind.as_str() {
+            "<f8" if exact => Tensor::from_vec(each(data, f64::from_le_bytes), shape, &Device::Cpu)?,
+            kind => Tensor::from_vec(numbers(kind, data), shape, &Device::Cpu)?,
+        };
+        let axes: Vec<usize> = (0..tensor.rank()).rev().collect();
+        if header.fortran { Ok(tensor.permute(axes)?.contiguous()?) } else { Ok(tensor) }
     }
 }
 
+fn each<const N: usize, T>(data: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
+    data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
+}
+
 fn numbers(kind: &str, data: &[u8]) -> Vec<f32> {
-    fn each<const N: usize>(data: &[u8], number: fn([u8; N]) -> f32) -> Vec<f32> {
-        data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
-    }
     match kind {
         "<f4" => each(data, f32::from_le_bytes),
         "<f8" => each(data, |bytes| f64::from_le_bytes(bytes) as f32),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use ::safetensors::tensor::TensorView;
@@ -54,6 +54,28 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile> {
         tensors.insert(name.to_string(), tensor.to_dtype(wide)?);
     }
     Ok(TensorFile { tensors, metadata })
+}
+
+/// What this project wrote into the metadata of a file; `None` for a file of another program or format. The tensors are
+/// not read.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn about(path: impl AsRef<Path>) -> Result<Option<String>> {
+    /// Far above the header of any network here.
+    const LONGEST: u64 = 64 << 20;
+    let path = path.as_ref();
+    let io = |source| Error::io("read the weights", path, source);
+    let mut file = File::open(path).map_err(io)?;
+    let mut head = Vec::new();
+    (&mut file).take(8).read_to_end(&mut head).map_err(io)?;
+    let Ok(length) = <[u8; 8]>::try_from(&head[..]).map(u64::from_le_bytes) else { return Ok(None) };
+    if length > LONGEST {
+        return Ok(None);
+    }
+    file.take(length).read_to_end(&mut head).map_err(io)?;
+    let header = SafeTensors::read_metadata(&head).ok();
+    Ok(header.and_then(|(_, header)| header.metadata().as_ref()?.get(ABOUT).cloned()))
 }
 
 fn float(dtype: Dtype) -> Option<DType> {

@@ -2,6 +2,7 @@
 
 mod data;
 mod doctor;
+mod evaluate;
 mod fetch;
 mod import;
 mod sample;
@@ -25,6 +26,8 @@ enum Command {
     Data(data::Args),
     /// Say what this machine offers and what is missing
     Doctor(doctor::Args),
+    /// Judge generated pictures against real ones
+    Evaluate(evaluate::Args),
     /// Download published weights, and check them
     Fetch(fetch::Args),
     /// Convert published weights of other programs
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Fetch(args) => fetch::run(args),
         Command::Import(args) => import::run(args),
         Command::Sample(args) => sample::run(args),

@@ -1,7 +1,7 @@
 //! One picture file to pixels of the wanted size, whatever the file holds.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -22,8 +22,19 @@ pub(super) struct Decoded {
     pub notes: Vec<(&'static str, String)>,
 }
 
+/// What a file says of its picture before the pixels.
+pub(crate) struct Header {
+    pub format: ImageFormat,
+    /// Width and height, turned as the EXIF data say.
+    pub size: (u32, u32),
+    pub colour: ColorType,
+    /// Whether the EXIF data turn or mirror it.
+    pub turned: bool,
+}
+
 /// Why there is no picture: kind and particulars.
-pub(in crate::data) struct Refused(pub &'static str, pub String);
+#[derive(Debug)]
+pub(crate) struct Refused(pub &'static str, pub String);
 
 /// Decodes a file, turns it as its EXIF data say, lays it on the background and brings it to size.
 pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refused> {
@@ -48,33 +59,65 @@ pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refus
     Ok(Decoded { image, notes })
 }
 
+/// Reads what comes before the pixels: whether they are whole, only decoding shows.
+pub(crate) fn header(path: &Path) -> Result<Header, Refused> {
+    let (file, _) = open(path)?;
+    let (reader, format) = guessed(BufReader::new(file))?;
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        let mut decoder = reader.into_decoder().map_err(refused)?;
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
+        let turned = orientation != Orientation::NoTransforms;
+        // EXIF counts the four that exchange width and height from 5 on.
+        let size = if orientation.to_exif() >= 5 { (height, width) } else { (width, height) };
+        Ok(Header { format, size, colour, turned })
+    }));
+    read.unwrap_or_else(|_| Err(gave_up()))
+}
+
 /// Decodes a file in its own size, turned as its EXIF data say and laid on white.
-pub(in crate::data) fn original(path: &Path) -> Result<RgbImage, Refused> {
+pub(crate) fn original(path: &Path) -> Result<RgbImage, Refused> {
     let (image, ..) = pixels(&read(path)?)?;
     // The side of the policy is for resizing only, which does not happen here.
     to_rgb(image, &ImagePolicy::new(MAX_SIDE), &mut Vec::new())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Refused> {
-    let unreadable = |error: std::io::Error| Refused("cannot be read", error.to_string());
-    let length = path.metadata().map_err(unreadable)?.len();
-    match length {
-        0 => return Err(Refused("empty file", String::new())),
-        length if length > MAX_BYTES => return Err(Refused("too large", format!("{length} bytes"))),
-        _ => {}
+fn open(path: &Path) -> Result<(File, u64), Refused> {
+    let file = File::open(path).map_err(unreadable)?;
+    match file.metadata().map_err(unreadable)?.len() {
+        0 => Err(Refused("empty file", String::new())),
+        length if length > MAX_BYTES => Err(Refused("too large", format!("{length} bytes"))),
+        length => Ok((file, length)),
     }
+}
+
+fn unreadable(error: std::io::Error) -> Refused {
+    Refused("cannot be read", error.to_string())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Refused> {
+    let (file, length) = open(path)?;
     let mut bytes = Vec::with_capacity(length as usize);
-    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
-fn pixels(bytes: &[u8]) -> Result<(DynamicImage, ImageFormat, Orientation), Refused> {
-    let Ok(mut reader) = ImageReader::new(Cursor::new(bytes)).with_guessed_format() else {
+fn guessed<R: BufRead + Seek>(from: R) -> Result<(ImageReader<R>, ImageFormat), Refused> {
+    let Ok(reader) = ImageReader::new(from).with_guessed_format() else {
         return Err(Refused("not a picture", String::new()));
     };
-    let Some(format) = reader.format() else {
-        return Err(Refused("not a picture", "no known beginning".into()));
-    };
+    match reader.format() {
+        Some(format) => Ok((reader, format)),
+        None => Err(Refused("not a picture", "no known beginning".into())),
+    }
+}
+
+fn gave_up() -> Refused {
+    Refused("truncated or damaged", "the decoder gave up".into())
+}
+
+fn pixels(bytes: &[u8]) -> Result<(DynamicImage, ImageFormat, Orientation), Refused> {
+    let (mut reader, format) = guessed(Cursor::new(bytes))?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits.clone());
@@ -94,7 +137,7 @@ fn pixels(bytes: &[u8]) -> Result<(DynamicImage, ImageFormat, Orientation), Refu
         image.apply_orientation(orientation);
         Ok((image, format, orientation))
     }));
-    decoded.unwrap_or_else(|_| Err(Refused("truncated or damaged", "the decoder gave up".into())))
+    decoded.unwrap_or_else(|_| Err(gave_up()))
 }
 
 fn refused(error: ImageError) -> Refused {

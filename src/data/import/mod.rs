@@ -20,7 +20,7 @@ use super::store::{self, Index, Packed, StoreWriter};
 use crate::rng::Seed;
 use crate::{Error, Result};
 
-pub(super) use decode::{Refused, original};
+pub(crate) use decode::{Header, Refused, header, original};
 pub(super) use folder::walk;
 pub use write::About;
 

@@ -90,6 +90,14 @@ impl Illustration2Vec {
         self.card.as_ref()
     }
 
+    /// Which of the two networks it is.
+    pub fn kind(&self) -> Kind {
+        match &self.end {
+            End::Tags(_) => Kind::I2v,
+            End::Features(_) => Kind::I2vFeatures,
+        }
+    }
+
     /// x `[N, 3, 224, 224]` as [`prepare`] makes it → probabilities of the tags `[N, 1539]`, or raw features
     /// `[N, 4096]`, whichever network it is.
     ///

@@ -46,6 +46,24 @@ impl Lpips {
         Ok(Lpips { card: Some(weights.card), ..Lpips::new(trunk, &weights.tensors, device)? })
     }
 
+    /// As [`Lpips::open`], the files themselves saying which trunk it is.
+    ///
+    /// # Errors
+    /// As [`Lpips::open`]; when a file is of another kind.
+    pub fn open_files(trunk: impl AsRef<Path>, heads: impl AsRef<Path>, device: &Device) -> Result<Lpips> {
+        let path = trunk.as_ref();
+        let architecture = match Card::of(path)?.kind {
+            Kind::Alexnet => Architecture::Alexnet,
+            Kind::Vgg16 => Architecture::Vgg16,
+            Kind::Squeezenet => Architecture::Squeezenet,
+            other => {
+                let found = format!("weights of kind {}", other.name());
+                return Err(Error::file(path, found, "kind alexnet, vgg16 or squeezenet", "LPIPS has no other trunks."));
+            }
+        };
+        Lpips::open(path, heads, architecture, device)
+    }
+
     /// A trunk with these heads, by the names of the package `lpips` (`lin0.model.1.weight`).
     ///
     /// # Errors
@@ -71,6 +89,17 @@ impl Lpips {
     /// What the trunk's and the heads' weights are; `None` for weights that came from no file.
     pub fn cards(&self) -> [Option<&Card>; 2] {
         [self.trunk.card(), self.card.as_ref()]
+    }
+
+    /// Which trunk it has.
+    pub fn architecture(&self) -> Architecture {
+        self.trunk.architecture()
+    }
+
+    /// Where its weights are.
+    pub fn device(&self) -> &Device {
+        // Every trunk that has heads has taps, and a head for each.
+        self.heads.first().map_or(&Device::Cpu, Tensor::device)
     }
 
     /// The distance of each pair: `[N, 3, H, W]` in [−1, 1] both → `[N]`. 0 for equal pictures.

@@ -9,10 +9,13 @@
 //! | [`illustration2vec::Illustration2Vec`] | the tag and feature networks of Saito and Matsui | 1539 tags, 4096 features |
 //! | [`tagger::Tagger`] | this crate, where it was trained on drawn faces | 34 tags, 256 features, a perceptual distance |
 //!
+//! [`extractor::Extractor`] is what metrics of features ask of any of them.
+//!
 //! No other weights come with this crate: [`weights`] says which files there are and imports them.
 
 mod layer;
 
+pub mod extractor;
 pub mod illustration2vec;
 pub mod inception;
 pub mod lpips;

@@ -131,6 +131,22 @@ pub struct Card {
     pub sha256: String,
 }
 
+impl Card {
+    /// What the weights in a file of [`Weights::save`] are; only its header is looked at.
+    ///
+    /// # Errors
+    /// When the file is no such file.
+    pub fn of(path: impl AsRef<Path>) -> Result<Card> {
+        let path = path.as_ref();
+        let unknown = || {
+            let hint = "Write it by `tachie import torch --kind KIND FILE --out NEW`.";
+            Error::file(path, "a file of another program", "weights that `tachie import torch` has written", hint)
+        };
+        let about = safetensors::about(path)?.ok_or_else(unknown)?;
+        serde_json::from_str(&about).map_err(|_| unknown())
+    }
+}
+
 /// Weights of a network by name, f32, on the CPU.
 #[derive(Clone, Debug)]
 pub struct Weights {

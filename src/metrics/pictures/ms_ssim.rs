@@ -70,16 +70,21 @@ impl MsSsim {
     /// # Errors
     /// As [`MsSsim::each`].
     pub fn score(&self, first: &Tensor, second: &Tensor) -> Result<Score> {
+        let smallest = first.dims().iter().skip(2).copied().min().unwrap_or(0);
+        Ok(self.summary(&self.each(first, second)?, smallest))
+    }
+
+    /// The score of these values, one per pair, of pictures whose shortest side has `smallest` pixels.
+    pub(crate) fn summary(&self, each: &[f64], smallest: usize) -> Score {
         let protocol = format!(
             "{}; 5 scales, Gaussian windows 11×11, σ 1.5; 8 bits, {}",
             if self.mirrored { "torchmetrics (last scale mirrored)" } else { "Wang 2003" },
             if self.luma { "luma" } else { "all channels together" }
         );
-        let score = Score::mean_of("MS-SSIM", &self.each(first, second)?, protocol).better(Best::Highest);
-        let smallest = first.dims().iter().skip(2).copied().min().unwrap_or(0);
+        let score = Score::mean_of("MS-SSIM", each, protocol).better(Best::Highest);
         let warning =
             || format!("pictures of {smallest} pixels: on small scales the windows shrink, as in PGGAN's script");
-        Ok(score.warn_if(smallest < 176, warning))
+        score.warn_if(smallest < 176, warning)
     }
 
     fn product(&self, mut first: Vec<Plane>, mut second: Vec<Plane>) -> f64 {

@@ -29,7 +29,11 @@ pub fn psnr_each(first: &Tensor, second: &Tensor) -> Result<Vec<f64>> {
 /// # Errors
 /// As [`psnr_each`].
 pub fn psnr(first: &Tensor, second: &Tensor) -> Result<Score> {
-    let each = psnr_each(first, second)?;
+    Ok(summary(&psnr_each(first, second)?))
+}
+
+/// The score of these values, one per pair.
+pub(crate) fn summary(each: &[f64]) -> Score {
     let finite: Vec<f64> = each.iter().copied().filter(|value| value.is_finite()).collect();
     let equal = each.len() - finite.len();
     let protocol = "dB; mean of 10 log₁₀(255²/MSE) per picture, 8 bits, all channels together";
@@ -38,7 +42,7 @@ pub fn psnr(first: &Tensor, second: &Tensor) -> Result<Score> {
         false => Score::mean_of("PSNR", &finite, protocol),
     };
     let warning = || format!("{equal} of {} pairs are equal (PSNR ∞) and left out of the mean", each.len());
-    Ok(score.better(Best::Highest).warn_if(equal > 0, warning))
+    score.better(Best::Highest).warn_if(equal > 0, warning)
 }
 
 #[cfg(test)]

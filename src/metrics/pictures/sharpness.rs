@@ -32,8 +32,13 @@ pub fn sharpness(pictures: &Tensor) -> Result<Score> {
         [.., height, width] => (*height, *width),
         _ => (0, 0),
     };
-    let protocol = format!("mean variance of the Laplacian, 8-bit grey values, {width}×{height} pixels");
-    Ok(Score::mean_of("sharpness", &sharpness_each(pictures)?, protocol))
+    Ok(summary(&sharpness_each(pictures)?, &format!("{width}×{height}")))
+}
+
+/// The score of these values, one per picture of that size.
+pub(crate) fn summary(each: &[f64], size: &str) -> Score {
+    let protocol = format!("mean variance of the Laplacian, 8-bit grey values, {size} pixels");
+    Score::mean_of("sharpness", each, protocol)
 }
 
 fn grey(pixels: &Pixels, i: usize) -> Vec<u8> {

@@ -66,7 +66,12 @@ impl Ssim {
     /// # Errors
     /// As [`Ssim::each`].
     pub fn score(&self, first: &Tensor, second: &Tensor) -> Result<Score> {
-        Ok(Score::mean_of("SSIM", &self.each(first, second)?, self.protocol()).better(Best::Highest))
+        Ok(self.summary(&self.each(first, second)?))
+    }
+
+    /// The score of these values, one per pair.
+    pub(crate) fn summary(&self, each: &[f64]) -> Score {
+        Score::mean_of("SSIM", each, self.protocol()).better(Best::Highest)
     }
 
     /// mask-SSIM of the PG2 paper (L. Ma et al. 2017, arXiv:1705.09368, section 4.3): both pictures are black outside

@@ -10,7 +10,7 @@ use super::config::{GeneratorConfig, MakeGirlsConfig, Planes, SrResNetConfig, Up
 use super::handle::MakeGirls;
 use super::objective::Adversaries;
 use crate::rng::Seed;
-use crate::train::checkpoint::Checkpoints;
+use crate::train::checkpoint::{Checkpoint, Checkpoints};
 use crate::train::gan::{Gan, Networks};
 use crate::weights::safetensors;
 use crate::{Error, Result};
@@ -111,7 +111,25 @@ impl MakeGirls {
     /// # Errors
     /// When the folder holds no run of this model, or no whole checkpoint yet.
     pub fn open_run(folder: impl AsRef<Path>, device: &Device) -> Result<MakeGirls> {
-        let folder = folder.as_ref();
+        MakeGirls::of_run(folder.as_ref(), device, |folder| match Checkpoints::read_only(folder).load(device)? {
+            Some((checkpoint, _)) => Ok(checkpoint),
+            None => Err(Error::file(folder, "no checkpoint", "at least one", "Train for a while first.")),
+        })
+    }
+
+    /// As [`MakeGirls::open_run`], but of the checkpoint of that step.
+    ///
+    /// # Errors
+    /// As [`MakeGirls::open_run`]; when there is no checkpoint of that step, or it is not whole.
+    pub fn open_run_at(folder: impl AsRef<Path>, step: u64, device: &Device) -> Result<MakeGirls> {
+        MakeGirls::of_run(folder.as_ref(), device, |folder| Checkpoints::read_only(folder).load_at(step, device))
+    }
+
+    fn of_run(
+        folder: &Path,
+        device: &Device,
+        load: impl FnOnce(&Path) -> Result<Checkpoint>,
+    ) -> Result<MakeGirls> {
         let path = folder.join("config.toml");
         let text = std::fs::read_to_string(&path)
             .map_err(|source| Error::io("read the configuration of the run", &path, source))?;
@@ -121,10 +139,7 @@ impl MakeGirls {
         if run.model != Adversaries::NAME {
             return Err(Error::file(&path, format!("a run of {}", run.model), expected, ""));
         }
-        let folder = folder.join("checkpoints");
-        let Some((checkpoint, _)) = Checkpoints::read_only(&folder).load(device)? else {
-            return Err(Error::file(&folder, "no checkpoint", "at least one", "Train for a while first."));
-        };
+        let checkpoint = load(&folder.join("checkpoints"))?;
         let networks = Networks::new::<Adversaries>(&run.config, Seed(0), device)?;
         networks.params.load(&checkpoint.params)?;
         networks.average.load(&checkpoint.ema)?;

@@ -16,23 +16,34 @@ pub(super) struct Formatted {
 }
 
 impl Formatted {
-    pub fn new(column: &Column, digits: Option<usize>, best: Option<Best>) -> Self {
+    /// `groups` names the group of each row, among which the best is looked for; without any all are one.
+    pub fn new(column: &Column, digits: Option<usize>, best: Option<Best>, groups: &[String]) -> Self {
         let values: Vec<AnyValue> = (0..column.len()).map(|i| column.get(i).unwrap_or(AnyValue::Null)).collect();
         let numbers: Vec<Option<f64>> = values.iter().map(float).collect();
         let style = Style::of(digits, &numbers);
         let cells = values.iter().map(|value| cell(value, &style)).collect();
-        let finite = numbers.iter().flatten().copied().filter(|v| v.is_finite());
-        let winner = match best {
-            Some(Best::Lowest) => finite.min_by(f64::total_cmp),
-            Some(Best::Highest) => finite.max_by(f64::total_cmp),
-            None => None,
+        let winner = |row: usize| {
+            let rivals = numbers.iter().enumerate().filter(|(other, _)| groups.get(*other) == groups.get(row));
+            let finite = rivals.filter_map(|(_, number)| *number).filter(|v| v.is_finite());
+            let value = match best? {
+                Best::Lowest => finite.min_by(f64::total_cmp),
+                Best::Highest => finite.max_by(f64::total_cmp),
+            };
+            value.map(|value| style.text(value))
         };
-        // Rounded alike is as good: the reader sees the same number.
-        let winner = winner.map(|value| style.text(value));
         let cells: Vec<String> = cells;
-        let bold = cells.iter().map(|cell| winner.as_ref() == Some(cell)).collect();
+        // Rounded alike is as good: the reader sees the same number.
+        let bold = cells.iter().enumerate().map(|(row, cell)| winner(row).as_ref() == Some(cell)).collect();
         let numeric = matches!(column.dtype(), dtype if dtype.is_primitive_numeric());
         Formatted { name: column.name().to_string(), numeric, cells, bold }
+    }
+}
+
+impl Formatted {
+    /// The same with these texts behind the cells.
+    pub fn beside(self, texts: Vec<String>) -> Self {
+        let join = |(cell, text): (String, String)| if text.is_empty() { cell } else { format!("{cell} {text}") };
+        Formatted { cells: self.cells.into_iter().zip(texts).map(join).collect(), ..self }
     }
 }
 

@@ -16,7 +16,8 @@ use column::{Formatted, tex};
 const SHOWN: usize = 60;
 
 /// Which value of a column is the best one, to be set in bold type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Best {
     /// The smallest (FID, LPIPS, a loss).
     Lowest,
@@ -30,6 +31,8 @@ pub struct Table {
     frame: DataFrame,
     digits: BTreeMap<String, usize>,
     best: BTreeMap<String, Best>,
+    best_within: Option<String>,
+    beside: BTreeMap<String, String>,
     caption: String,
     notes: Vec<String>,
 }
@@ -40,6 +43,8 @@ pub struct TableBuilder {
     columns: Vec<Column>,
     digits: BTreeMap<String, usize>,
     best: BTreeMap<String, Best>,
+    best_within: Option<String>,
+    beside: BTreeMap<String, String>,
     caption: String,
     notes: Vec<String>,
 }
@@ -47,14 +52,28 @@ pub struct TableBuilder {
 impl Table {
     /// An empty builder.
     pub fn builder() -> TableBuilder {
-        let (digits, best) = (BTreeMap::new(), BTreeMap::new());
-        TableBuilder { columns: Vec::new(), digits, best, caption: String::new(), notes: Vec::new() }
+        TableBuilder {
+            columns: Vec::new(),
+            digits: BTreeMap::new(),
+            best: BTreeMap::new(),
+            best_within: None,
+            beside: BTreeMap::new(),
+            caption: String::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// A table of an existing frame; digits are chosen from the values.
     pub fn from_frame(frame: DataFrame) -> Self {
-        let (digits, best) = (BTreeMap::new(), BTreeMap::new());
-        Table { frame, digits, best, caption: String::new(), notes: Vec::new() }
+        Table {
+            frame,
+            digits: BTreeMap::new(),
+            best: BTreeMap::new(),
+            best_within: None,
+            beside: BTreeMap::new(),
+            caption: String::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// The polars frame with the unrounded values. Cloning it copies no data.
@@ -235,12 +254,19 @@ impl Table {
     }
 
     fn formatted(&self) -> Vec<Formatted> {
+        let text = |name: &String| Some(Formatted::new(self.frame.column(name).ok()?, None, None, &[]).cells);
+        let groups = self.best_within.as_ref().and_then(text).unwrap_or_default();
         let column = |column: &Column| {
             let name = column.name().to_string();
             let digits = self.digits.get(&name).copied();
-            Formatted::new(column, digits, self.best.get(&name).copied())
+            let formatted = Formatted::new(column, digits, self.best.get(&name).copied(), &groups);
+            match self.beside.get(&name).and_then(text) {
+                Some(texts) => formatted.beside(texts),
+                None => formatted,
+            }
         };
-        self.frame.columns().iter().map(column).collect()
+        let shown = |column: &&Column| !self.beside.values().any(|name| column.name() == name.as_str());
+        self.frame.columns().iter().filter(shown).map(column).collect()
     }
 }
 
@@ -281,6 +307,20 @@ impl TableBuilder {
         self
     }
 
+    /// The best value is looked for among rows that share the text of this column.
+    pub fn best_within(self, column: impl Into<String>) -> Self {
+        TableBuilder { best_within: Some(column.into()), ..self }
+    }
+
+    /// Texts that are shown behind the numbers of that column (`0.12 ± 0.03`); in a CSV file they are a column of
+    /// their own, "… spread".
+    pub fn beside<S: Into<String>>(mut self, column: impl Into<String>, texts: impl IntoIterator<Item = S>) -> Self {
+        let column = column.into();
+        let name = format!("{column} spread");
+        self.beside.insert(column, name.clone());
+        self.text(name, texts)
+    }
+
     /// What the table shows; stands above it.
     pub fn caption(self, caption: impl Into<String>) -> Self {
         TableBuilder { caption: caption.into(), ..self }
@@ -309,14 +349,16 @@ impl TableBuilder {
                 return Err(Error::invalid("columns of a table", format!("{name:?} twice"), "each name once", ""));
             }
         }
-        for name in self.digits.keys().chain(self.best.keys()) {
+        let named = self.digits.keys().chain(self.best.keys()).chain(self.beside.keys()).chain(&self.best_within);
+        for name in named {
             if !self.columns.iter().any(|column| column.name() == name.as_str()) {
                 return Err(Error::invalid("column of a table", format!("{name:?}"), lengths(), "Is it spelt right?"));
             }
         }
-        let frame = DataFrame::new(height, self.columns)
+        let frame = DataFrame::new(height, self.columns.clone())
             .map_err(|e| Error::invalid("columns of a table", e.to_string(), "columns of one length", ""))?;
-        Ok(Table { frame, digits: self.digits, best: self.best, caption: self.caption, notes: self.notes })
+        let TableBuilder { digits, best, best_within, beside, caption, notes, .. } = self;
+        Ok(Table { frame, digits, best, best_within, beside, caption, notes })
     }
 }
 

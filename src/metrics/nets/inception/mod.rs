@@ -17,12 +17,12 @@ use super::in_batches;
 use super::layer::{Layer, build, check_pictures, global_mean};
 use super::resize::Protocol;
 use super::weights::{Card, Kind, Weights};
-use crate::Result;
 use crate::nn::conv::ConvSpec;
 use crate::nn::init::Weights as Start;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::ops::max_pool::{Rounding, max_pool2d};
+use crate::{Error, Result};
 
 /// Side of the pictures that the protocols of FID feed.
 pub const SIZE: usize = 299;
@@ -43,6 +43,16 @@ pub enum Tap {
 }
 
 impl Tap {
+    /// The tap with that many features: `64`, `192`, `768` or `2048`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(dims: &str) -> Result<Tap> {
+        let taps = [Tap::Pool1, Tap::Pool2, Tap::Mixed6e, Tap::Pool3];
+        let found = taps.into_iter().find(|tap| tap.dims().to_string() == dims);
+        found.ok_or_else(|| Error::invalid("features of Inception", dims, "64, 192, 768 or 2048", ""))
+    }
+
     /// How many features there are.
     pub fn dims(self) -> usize {
         match self {
@@ -178,6 +188,11 @@ impl Inception {
     /// When the features have another shape.
     pub fn logits(&self, features: &Tensor) -> Result<Tensor> {
         self.fc.forward(features)
+    }
+
+    /// [`Inception::logits_unbiased`] of features wherever they are, on the CPU.
+    pub(super) fn class_scores(&self, features: &Tensor) -> Result<Tensor> {
+        Ok(self.logits_unbiased(&features.to_device(&self.device)?)?.to_device(&Device::Cpu)?)
     }
 
     /// The logits without their bias, of which the Inception score is computed (Salimans et al. 2016, their program).
