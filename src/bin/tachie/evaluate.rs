@@ -119,7 +119,8 @@ fn of_features(args: &Args, real: &Path, fake: &Path) -> Result<Report> {
         measured.extend(metric.of_features(&first, &second)?.into_iter().map(Measured::of));
     }
     let about = |path: &Path, tensor: &Tensor| json!({ "path": path, "pictures": tensor.dims()[0] });
-    let about = json!({ "real": about(real, &first), "fake": about(fake, &second) });
+    let features = json!({ "name": "given", "hash": null, "resize": null, "dims": first.dims()[1] });
+    let about = json!({ "real": about(real, &first), "fake": about(fake, &second), "features": features });
     let row = Row { split: real.display().to_string(), model: fake.display().to_string(), measured };
     Ok(Report { results: Results::of(vec![row]), about })
 }
@@ -130,9 +131,7 @@ fn array(path: &Path) -> Result<Tensor> {
     let names: Vec<String> = arrays.keys().cloned().collect();
     match arrays.remove("features") {
         Some(features) if features.rank() == 2 => Ok(features),
-        Some(other) => {
-            Err(Error::file(path, format!("features of shape {:?}", other.dims()), "an array [N, D]", ""))
-        }
+        Some(other) => Err(Error::file(path, format!("features of shape {:?}", other.dims()), "an array [N, D]", "")),
         None => {
             let hint = "Write it by `numpy.savez(file, features=array)`.";
             Err(Error::file(path, format!("arrays {}", names.join(", ")), "an array \"features\" [N, D]", hint))

@@ -61,6 +61,10 @@ pub struct Args {
     /// Steps between two checkpoints [default: the model's plan]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<u64>,
+    /// Steps between two checkpoints that are never removed, to be measured afterwards [default: only the newest two
+    /// stay]
+    #[arg(long, value_name = "N")]
+    keep_every: Option<u64>,
 }
 
 /// Runs the command.
@@ -89,7 +93,7 @@ fn options(args: &Args, intervals: Intervals) -> Options {
         checkpoint: args.checkpoint_every.unwrap_or(checkpoint),
     };
     let options = Options::default().seed(Seed(args.seed)).flip(args.flip).threads(args.loaders).intervals(intervals);
-    Options { batch: args.batch, precision: args.precision, ..options }
+    Options { batch: args.batch, precision: args.precision, keep_every: args.keep_every, ..options }
 }
 
 fn train(run: &mut Trainer, args: &Args) -> Result<Progress> {

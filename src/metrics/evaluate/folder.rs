@@ -76,8 +76,7 @@ impl Folder {
     /// When two pictures of one folder differ in their extension only, or nothing matches.
     pub fn pairs(real: &Folder, fake: &Folder) -> Result<Pairs> {
         let (reals, fakes) = (real.stems()?, fake.stems()?);
-        let both: Vec<(usize, usize)> =
-            reals.iter().filter_map(|(stem, i)| Some((*i, *fakes.get(stem)?))).collect();
+        let both: Vec<(usize, usize)> = reals.iter().filter_map(|(stem, i)| Some((*i, *fakes.get(stem)?))).collect();
         let without = |stems: &BTreeMap<String, usize>, others: &BTreeMap<String, usize>, folder: &Folder| {
             let alone = stems.iter().filter(|(stem, _)| !others.contains_key(*stem));
             alone.map(|(_, i)| folder.shared.keys[*i].clone()).collect::<Vec<_>>()
@@ -86,7 +85,12 @@ impl Folder {
         if both.is_empty() {
             let found = format!("no file name that is also in {}", real.shared.root.display());
             let hint = format!("It has {} and so on.", fake.shared.keys[0]);
-            return Err(Error::file(&fake.shared.root, found, "names such as ".to_owned() + &real.shared.keys[0], hint));
+            return Err(Error::file(
+                &fake.shared.root,
+                found,
+                "names such as ".to_owned() + &real.shared.keys[0],
+                hint,
+            ));
         }
         let (first, second) = both.into_iter().unzip();
         let (real, fake) = (Arc::new(real.clone()), Arc::new(fake.clone()));
@@ -113,8 +117,14 @@ impl Folder {
 
     /// "3 of 10 pictures …: a.png, b.png, …", or nothing.
     fn note(&self, of: &str, what: impl Fn(&Header) -> bool) -> Option<String> {
-        let has: Vec<&str> =
-            self.shared.keys.iter().zip(&self.shared.headers).filter(|(_, h)| what(h)).map(|(k, _)| k.as_str()).collect();
+        let has: Vec<&str> = self
+            .shared
+            .keys
+            .iter()
+            .zip(&self.shared.headers)
+            .filter(|(_, h)| what(h))
+            .map(|(k, _)| k.as_str())
+            .collect();
         let more = if has.len() > NAMED { ", …" } else { "" };
         let named = has[..has.len().min(NAMED)].join(", ");
         let (root, all) = (self.shared.root.display(), self.shared.keys.len());

@@ -78,7 +78,7 @@ impl Sets<'_> {
             for (metric, collected) in metrics.iter().zip(&mut collected) {
                 match &metric.kind {
                     Kind::AttributePrecision(_) => self.ask(start, &fakes, network, collected)?,
-                    kind => collected.values.extend(values(kind, &reals, &fakes)?),
+                    kind => collected.values.extend(values(kind, &reals, &fakes, network)?),
                 }
             }
             seen(range.len(), range.end);
@@ -94,7 +94,12 @@ impl Sets<'_> {
         let named = |set: &dyn Pictures| -> Result<String> { Ok(format!("{}/{}", set.name(), set.key(start + at)?)) };
         let found = format!("{} pixels in {}", size(&fakes[at]), named(self.fake)?);
         let expected = format!("{} as {}", size(&reals[at]), named(self.real)?);
-        Err(Error::invalid("pair of pictures", found, expected, "Pairs are compared pixel by pixel: resize one of them."))
+        Err(Error::invalid(
+            "pair of pictures",
+            found,
+            expected,
+            "Pairs are compared pixel by pixel: resize one of them.",
+        ))
     }
 
     /// What was asked for in these pictures, and what the tagger sees.
@@ -161,10 +166,21 @@ impl Sets<'_> {
 }
 
 /// One number per picture or pair.
-fn values(kind: &Kind, reals: &[RgbImage], fakes: &[RgbImage]) -> Result<Vec<f64>> {
+fn values(kind: &Kind, reals: &[RgbImage], fakes: &[RgbImage], network: Option<&dyn Extractor>) -> Result<Vec<f64>> {
     match kind {
+        Kind::Perceptual => runs(fakes, |range| {
+            let distances =
+                network.map(|network| network.distances(&reals[range.clone()], &fakes[range])).transpose()?;
+            distances.flatten().ok_or_else(|| {
+                let found = network.map_or("no network".to_string(), Extractor::name);
+                let hint = "The tagger does; LPIPS is such a distance too.";
+                Error::invalid("perceptual distance", found, "a network that defines one", hint)
+            })
+        }),
         Kind::Sharpness => runs(fakes, |range| sharpness::sharpness_each(&bytes_of(&fakes[range])?)),
-        Kind::Psnr => runs(fakes, |range| psnr::psnr_each(&bytes_of(&reals[range.clone()])?, &bytes_of(&fakes[range])?)),
+        Kind::Psnr => {
+            runs(fakes, |range| psnr::psnr_each(&bytes_of(&reals[range.clone()])?, &bytes_of(&fakes[range])?))
+        }
         Kind::Ssim(ssim) => {
             runs(fakes, |range| ssim.each(&bytes_of(&reals[range.clone()])?, &bytes_of(&fakes[range])?))
         }
@@ -193,10 +209,7 @@ fn lpips(network: &Lpips, first: &Tensor, second: &Tensor) -> Result<Vec<f64>> {
 }
 
 /// The numbers of pictures that stand together in runs of one size.
-fn runs(
-    pictures: &[RgbImage],
-    each: impl Fn(std::ops::Range<usize>) -> Result<Vec<f64>>,
-) -> Result<Vec<f64>> {
+fn runs(pictures: &[RgbImage], each: impl Fn(std::ops::Range<usize>) -> Result<Vec<f64>>) -> Result<Vec<f64>> {
     let (mut values, mut start) = (Vec::with_capacity(pictures.len()), 0);
     for run in pictures.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
         values.extend(each(start..start + run.len())?);
@@ -226,6 +239,7 @@ fn report(metric: &Metric, collected: Collected, sizes: &BTreeSet<(u32, u32)>) -
         Kind::Ssim(ssim) => ssim.summary(values),
         Kind::MsSsim(ssim) => ssim.summary(values, smallest as usize),
         Kind::Lpips(network) => lpips_score(network, values),
+        Kind::Perceptual => Score::mean_of("perceptual distance", values, "mean over pairs").better(Best::Lowest),
         Kind::AttributePrecision(decision) => attribute_precision(&collected, *decision)?,
         _ => return Ok(vec![]),
     };
@@ -254,8 +268,10 @@ fn lpips_score(network: &Lpips, values: &[f64]) -> Score {
         Architecture::Vgg19 => "vgg19",
         Architecture::Squeezenet => "squeeze",
     };
-    let hash = |card: Option<&crate::metrics::nets::weights::Card>| card.map_or("of no file", |card| &card.sha256).to_string();
+    let hash =
+        |card: Option<&crate::metrics::nets::weights::Card>| card.map_or("of no file", |card| &card.sha256).to_string();
     let [trunk_hash, heads] = network.cards().map(hash);
-    let protocol = format!("version 0.1, no resizing, mean over pairs; weights of the trunk {trunk_hash}, heads {heads}");
+    let protocol =
+        format!("version 0.1, no resizing, mean over pairs; weights of the trunk {trunk_hash}, heads {heads}");
     Score::mean_of(format!("LPIPS ({trunk})"), values, protocol).better(Best::Lowest)
 }

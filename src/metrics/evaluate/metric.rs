@@ -169,6 +169,12 @@ impl Metric {
         Kind::Perceptual.into()
     }
 
+    /// The columns of a reconstruction table: PSNR and SSIM as the script of STGAN (arXiv:1904.09709) computes them,
+    /// MS-SSIM, and the perceptual distance of the network.
+    pub fn reconstruction() -> [Metric; 4] {
+        [Metric::psnr(), Ssim::uniform().into(), Metric::ms_ssim(), Metric::perceptual()]
+    }
+
     /// The metric of that name on the command line.
     ///
     /// # Errors
@@ -245,13 +251,13 @@ impl Metric {
 
     /// Whether it compares pairs of pictures that belong together.
     pub fn of_pairs(&self) -> bool {
-        self.needs() == Needs::Pairs || matches!(self.kind, Kind::Perceptual)
+        self.needs() == Needs::Pairs
     }
 
     pub(super) fn needs(&self) -> Needs {
         match &self.kind {
             Kind::Sharpness | Kind::AttributePrecision(_) => Needs::Pictures,
-            Kind::Psnr | Kind::Ssim(_) | Kind::MsSsim(_) | Kind::Lpips(_) => Needs::Pairs,
+            Kind::Psnr | Kind::Ssim(_) | Kind::MsSsim(_) | Kind::Lpips(_) | Kind::Perceptual => Needs::Pairs,
             Kind::SlicedWasserstein(_) => Needs::Everything,
             _ => Needs::Features,
         }
@@ -259,7 +265,7 @@ impl Metric {
 
     /// Whether the network of the evaluation decides its number.
     pub fn of_network(&self) -> bool {
-        self.needs() == Needs::Features || matches!(self.kind, Kind::AttributePrecision(_))
+        self.needs() == Needs::Features || matches!(self.kind, Kind::AttributePrecision(_) | Kind::Perceptual)
     }
 
     /// The scores of two sets of features `[N, D]`, for metrics that need nothing else.

@@ -35,6 +35,7 @@ use self::cache::Cache;
 use self::progress::{Progress, Say};
 use self::run::{Side, Work};
 use crate::metrics::nets::extractor::Extractor;
+use crate::metrics::nets::tagger::Tagger;
 use crate::metrics::score::Score;
 use crate::rng::Seed;
 use crate::show::table::Table;
@@ -94,7 +95,7 @@ impl Evaluation {
         self
     }
 
-    /// The network whose features are compared.
+    /// The network whose features are compared; without one the built-in tagger.
     pub fn network(self, network: impl Extractor + 'static) -> Evaluation {
         Evaluation { network: Some(Arc::new(network)), ..self }
     }
@@ -150,7 +151,15 @@ impl Evaluation {
         let cache = self.folder.as_deref().map_or_else(Cache::default, Cache::of);
         let progress = Progress::new(&self.say, self.pictures());
         let notes = Mutex::new(Vec::new());
-        let work = Work { network: self.network.as_deref(), cache: &cache, progress: &progress, notes: &notes };
+        let network = match &self.network {
+            Some(network) => Some(network.clone()),
+            None if self.metrics.iter().any(Metric::of_network) => {
+                let tagger: Arc<dyn Extractor> = Arc::new(Tagger::builtin_on(&crate::device()?)?);
+                Some(tagger)
+            }
+            None => None,
+        };
+        let work = Work { network: network.as_deref(), cache: &cache, progress: &progress, notes: &notes };
         let mut results = Results::named("model", self.caption());
         for (split, real) in &self.splits {
             let real = Side::new(split.clone(), real.clone())?;
@@ -187,7 +196,8 @@ impl Evaluation {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |found: String, expected: &str, hint: &str| Err(Error::invalid("evaluation", found, expected, hint));
+        let refuse =
+            |found: String, expected: &str, hint: &str| Err(Error::invalid("evaluation", found, expected, hint));
         if self.metrics.is_empty() {
             return refuse("no metrics".into(), "at least one", "Name them by `.metrics([Metric::fid()])`.");
         }

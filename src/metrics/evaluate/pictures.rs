@@ -83,7 +83,9 @@ impl Pictures for Dataset {
         let report = self.report();
         match report.is_clean() {
             true => vec![],
-            false => vec![format!("{}: {} problems with its files (Dataset::report)", self.name(), report.problems.len())],
+            false => {
+                vec![format!("{}: {} problems with its files (Dataset::report)", self.name(), report.problems.len())]
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use super::results::{Measured, NetworkCard};
 use crate::metrics::features::memorisation::Memorisation;
 use crate::metrics::nets::extractor::Extractor;
 use crate::metrics::score::Score;
-use crate::show::table::Best;
 use crate::{Error, Result};
 
 /// Pictures whose features are kept together.
@@ -87,24 +86,22 @@ impl Work<'_> {
         let open: Vec<usize> = (0..metrics.len()).filter(|i| found[*i].is_none()).collect();
         self.skip(metrics, &open, fake);
         // Pictures and pairs go by once, for all metrics that look at them.
-        let looking: Vec<usize> = open
-            .iter()
-            .copied()
-            .filter(|i| matches!(metrics[*i].needs(), Needs::Pictures | Needs::Pairs))
-            .collect();
+        let looking: Vec<usize> =
+            open.iter().copied().filter(|i| matches!(metrics[*i].needs(), Needs::Pictures | Needs::Pairs)).collect();
         for &i in open.iter().filter(|i| !looking.contains(i)) {
-            let scores = self.compute(whose, &metrics[i], real, fake)?;
+            let scores = self.compute(whose, &metrics[i], real, fake).map_err(|e| of(whose, e))?;
             found[i] = Some(self.settle(whose, &metrics[i], scores, places[i].as_ref())?);
         }
         if !looking.is_empty() {
             let chosen: Vec<&Metric> = looking.iter().map(|i| &metrics[*i]).collect();
             let sets = Sets { real: real.pictures.as_ref(), fake: fake.pictures.as_ref() };
             for metric in chosen.iter().filter(|metric| metric.needs() == Needs::Pairs) {
-                sets.check_pairs(metric)?;
+                sets.check_pairs(metric).map_err(|e| of(whose, e))?;
             }
             let what = format!("{whose}: looking at pictures");
             let all = fake.pictures.len();
-            let scores = sets.look(&chosen, self.network, |n, at| self.progress.pictures(n, &what, at, all))?;
+            let seen = |n, at| self.progress.pictures(n, &what, at, all);
+            let scores = sets.look(&chosen, self.network, seen).map_err(|e| of(whose, e))?;
             for (i, scores) in looking.into_iter().zip(scores) {
                 found[i] = Some(self.settle(whose, &metrics[i], scores, places[i].as_ref())?);
             }
@@ -187,7 +184,6 @@ impl Work<'_> {
         let made = self.features(fake)?;
         match &metric.kind {
             Kind::InceptionScore(settings) => Ok(vec![settings.of_logits(&self.class_scores(made)?)?]),
-            Kind::Perceptual => Ok(vec![self.perceptual(metric, real, fake)?]),
             Kind::Memorisation(Some(training)) => {
                 let training = Side::new(format!("{}, training", real.label), training.clone())?;
                 let found = Memorisation::of(made, self.features(&training)?, Some(self.features(real)?))?;
@@ -205,20 +201,8 @@ impl Work<'_> {
         })
     }
 
-    fn perceptual(&self, metric: &Metric, real: &Side, fake: &Side) -> Result<Score> {
-        Sets { real: real.pictures.as_ref(), fake: fake.pictures.as_ref() }.check_pairs(metric)?;
-        let network = self.network()?;
-        let Some(distances) = network.distances(self.features(real)?, self.features(fake)?)? else {
-            let hint = "LPIPS is such a distance.";
-            return Err(Error::invalid("perceptual distance", network.name(), "a network that defines one", hint));
-        };
-        Ok(Score::mean_of("perceptual distance", &distances, "mean over pairs").better(Best::Lowest))
-    }
-
     fn network(&self) -> Result<&dyn Extractor> {
-        self.network.ok_or_else(|| {
-            Error::invalid("metrics of features", "no network", "one that gives features", "Name it by `.network(..)`.")
-        })
+        self.network.ok_or_else(|| Error::invalid("metrics of features", "no network", "one that gives features", ""))
     }
 
     /// The network's features of a set, computed once.
@@ -270,5 +254,16 @@ impl Work<'_> {
             write_features(&place, &features)?;
         }
         Ok(features)
+    }
+}
+
+/// The error with whose pictures it is about.
+fn of(whose: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid { what, found, expected, hint } => {
+            Error::Invalid { what: format!("{whose}: {what}"), found, expected, hint }
+        }
+        Error::Shape { what, found, expected } => Error::Shape { what: format!("{whose}: {what}"), found, expected },
+        other => other,
     }
 }

@@ -6,7 +6,9 @@ use image::RgbImage;
 use super::illustration2vec::{self, Illustration2Vec};
 use super::inception::{self, Inception, Tap};
 use super::resize::Protocol;
+use super::tagger::Tagger;
 use super::weights::{Card, Kind};
+use crate::data::batch::Images;
 use crate::data::tags::Labels;
 use crate::{Error, Result};
 
@@ -60,23 +62,59 @@ pub trait Extractor: Send + Sync {
         Ok(None)
     }
 
-    /// A perceptual distance of each pair of features, both `[N, dims]`; `None` for a network that defines none.
+    /// A perceptual distance of each pair of pictures, all of one size, as many of each; `None` for a network that
+    /// defines none.
     ///
     /// # Errors
-    /// When the shapes differ.
-    fn distances(&self, first: &Tensor, second: &Tensor) -> Result<Option<Vec<f64>>> {
+    /// When there is no picture, or the sizes differ.
+    fn distances(&self, first: &[RgbImage], second: &[RgbImage]) -> Result<Option<Vec<f64>>> {
         let _ = (first, second);
         Ok(None)
     }
 }
 
-/// The network that the command line calls so: `inception:FILE` or `i2v:FILE`, weights that `tachie import torch` has
-/// written. `protocol` and `tap` are Inception's.
+/// The network that comes with this crate. Its numbers compare with each other and with no paper's, so that tables name
+/// it: `FID (tagger)`.
+impl Extractor for Tagger {
+    fn name(&self) -> String {
+        "tagger".into()
+    }
+
+    fn hash(&self) -> Option<String> {
+        Some(Tagger::hash(self).into())
+    }
+
+    fn dims(&self) -> usize {
+        Tagger::dims(self)
+    }
+
+    fn resize_rule(&self) -> String {
+        Tagger::resize_rule(self)
+    }
+
+    fn features(&self, pictures: &[RgbImage]) -> Result<Tensor> {
+        self.features_of(pictures)
+    }
+
+    fn labels(&self, pictures: &[RgbImage]) -> Result<Option<Vec<Labels>>> {
+        self.labels_of(pictures).map(Some)
+    }
+
+    fn distances(&self, first: &[RgbImage], second: &[RgbImage]) -> Result<Option<Vec<f64>>> {
+        let tensor = |pictures| Ok::<Tensor, Error>(Images::from_rgb(pictures)?.tensor);
+        let distances = Tagger::distances(self, &tensor(first)?, &tensor(second)?)?.to_vec1::<f32>()?;
+        Ok(Some(distances.into_iter().map(f64::from).collect()))
+    }
+}
+
+/// The network that the command line calls so: `tagger`, or `inception:FILE` or `i2v:FILE` with weights that `tachie
+/// import torch` has written. `protocol` and `tap` are Inception's.
 ///
 /// # Errors
 /// For another name; when the file cannot be read or holds other weights.
 pub fn named(text: &str, protocol: Protocol, tap: Tap, device: &Device) -> Result<Box<dyn Extractor>> {
     match text.split_once(':') {
+        None if text == "tagger" => Ok(Box::new(Tagger::builtin_on(device)?)),
         Some(("inception", file)) => {
             expect(file, Kind::Inception)?;
             Ok(Box::new(InceptionFeatures::new(Inception::open(file, device)?, protocol).tap(tap)))
@@ -86,7 +124,10 @@ pub fn named(text: &str, protocol: Protocol, tap: Tap, device: &Device) -> Resul
             let network = Illustration2Vec::open(file, Kind::I2vFeatures, device)?;
             Ok(Box::new(Illustration2VecFeatures::new(network)?))
         }
-        _ => Err(Error::invalid("network of features", format!("\"{text}\""), "inception:FILE or i2v:FILE", "")),
+        _ => {
+            let expected = "tagger, inception:FILE or i2v:FILE";
+            Err(Error::invalid("network of features", format!("\"{text}\""), expected, ""))
+        }
     }
 }
 

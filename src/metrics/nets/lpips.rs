@@ -58,7 +58,12 @@ impl Lpips {
             Kind::Squeezenet => Architecture::Squeezenet,
             other => {
                 let found = format!("weights of kind {}", other.name());
-                return Err(Error::file(path, found, "kind alexnet, vgg16 or squeezenet", "LPIPS has no other trunks."));
+                return Err(Error::file(
+                    path,
+                    found,
+                    "kind alexnet, vgg16 or squeezenet",
+                    "LPIPS has no other trunks.",
+                ));
             }
         };
         Lpips::open(path, heads, architecture, device)

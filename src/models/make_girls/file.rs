@@ -125,11 +125,7 @@ impl MakeGirls {
         MakeGirls::of_run(folder.as_ref(), device, |folder| Checkpoints::read_only(folder).load_at(step, device))
     }
 
-    fn of_run(
-        folder: &Path,
-        device: &Device,
-        load: impl FnOnce(&Path) -> Result<Checkpoint>,
-    ) -> Result<MakeGirls> {
+    fn of_run(folder: &Path, device: &Device, load: impl FnOnce(&Path) -> Result<Checkpoint>) -> Result<MakeGirls> {
         let path = folder.join("config.toml");
         let text = std::fs::read_to_string(&path)
             .map_err(|source| Error::io("read the configuration of the run", &path, source))?;
