@@ -1,95 +1,93 @@
 //! Milliseconds that a network of metrics takes for a picture, beside PyTorch's:
-//! `cargo bench --profile dev --bench features -- [--python PYTHON] [--threads N] [--rounds N] [--only TEXT]`
+//! `cargo bench --profile dev --bench features -- [--python PYTHON] [--threads N] [--rounds N] [--only TEXT] [--json FILE]`
 //! (the development profile optimises, and shares the compiled dependencies).
 //!
-//! `PYTHON` is an interpreter with torchvision and pytorch-fid (benches/features_torch.py). The two take turns, round by
+//! `PYTHON` is an interpreter with torchvision and pytorch-fid (benches/pytorch/features.py). The two take turns, round by
 //! round; printed are the medians over rounds of wall and processor time per picture, and of the ratios of neighbours.
 //! Weights are drawn: time does not depend on them.
 
+#[allow(dead_code, reason = "a turn is always as many passes")]
+#[path = "common/options.rs"]
+mod options;
 #[path = "common/processor.rs"]
 mod processor;
+#[allow(dead_code, reason = "memory is not measured here")]
+#[path = "common/report.rs"]
+mod report;
 #[path = "common/rival.rs"]
 mod rival;
 #[path = "common/stats.rs"]
 mod stats;
+#[path = "common/timed.rs"]
+mod timed;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use processor::processor_seconds;
-use rival::Rival;
+use clap::Parser;
+use options::{Effort, Options};
+use report::in_pool;
 use serde_json::json;
-use stats::median;
+use tachie::Result;
 use tachie::candle_core::{Device, Tensor};
+use tachie::metrics::nets::illustration2vec::Illustration2Vec;
 use tachie::metrics::nets::inception::{Inception, Tap};
 use tachie::metrics::nets::trunk::{Architecture, Trunk};
 use tachie::metrics::nets::weights::Kind;
 use tachie::rng::seed;
-use tachie::{Error, Result};
+use timed::{Row, Time};
 
 /// Forward passes per round.
 const RUNS: usize = 3;
+/// Seconds after which no further round of a row begins.
+const MOST: f64 = 60.0;
+/// The largest ratio to PyTorch's time that is accepted.
+const WANTED: f64 = 1.0;
 
-/// Network as torchvision calls it, pictures, side.
-const CASES: [(&str, usize, usize); 6] = [
-    ("inception", 1, 299),
-    ("inception", 8, 299),
-    ("alexnet", 8, 224),
-    ("vgg16", 2, 224),
-    ("vgg19", 2, 224),
-    ("squeezenet1_1", 8, 224),
+/// Network, pictures, side.
+const CASES: [(Net, usize, usize); 7] = [
+    (Net::Inception, 1, 299),
+    (Net::Inception, 8, 299),
+    (Net::Trunk(Architecture::Alexnet), 8, 224),
+    (Net::Trunk(Architecture::Vgg16), 2, 224),
+    (Net::Trunk(Architecture::Vgg19), 2, 224),
+    (Net::Trunk(Architecture::Squeezenet), 8, 224),
+    (Net::Illustration2Vec, 2, 224),
 ];
 
-struct Options {
-    python: Option<String>,
-    threads: usize,
-    rounds: usize,
-    only: String,
+#[derive(Clone, Copy)]
+enum Net {
+    Inception,
+    Trunk(Architecture),
+    Illustration2Vec,
 }
 
-impl Options {
-    fn read() -> Options {
-        let mut options = Options { python: None, threads: 2, rounds: 7, only: String::new() };
-        let mut args = std::env::args().skip(1);
-        while let Some(arg) = args.next() {
-            let mut number = |default: usize| args.next().and_then(|n| n.parse().ok()).unwrap_or(default);
-            match arg.as_str() {
-                "--threads" => options.threads = number(2),
-                "--rounds" => options.rounds = number(7),
-                "--python" => options.python = args.next(),
-                "--only" => options.only = args.next().unwrap_or_default(),
-                _ => {}
-            }
-        }
-        options
-    }
-}
+type Forward = Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
 
-enum Network {
-    Inception(Box<Inception>),
-    Trunk(Trunk),
-}
-
-impl Network {
-    fn new(name: &str) -> Result<Network> {
-        let architecture = match name {
-            "inception" => {
-                let net = Inception::new(&drawn(Kind::Inception)?, &Device::Cpu)?;
-                return Ok(Network::Inception(Box::new(net)));
-            }
-            "alexnet" => Architecture::Alexnet,
-            "vgg16" => Architecture::Vgg16,
-            "vgg19" => Architecture::Vgg19,
-            _ => Architecture::Squeezenet,
-        };
-        Ok(Network::Trunk(Trunk::new(&drawn(architecture.kind())?, architecture, &Device::Cpu)?))
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+impl Net {
+    fn kind(self) -> Kind {
         match self {
-            Network::Inception(net) => net.features(x, Tap::Pool3),
-            Network::Trunk(net) => net.forward(x),
+            Net::Inception => Kind::Inception,
+            Net::Trunk(architecture) => architecture.kind(),
+            Net::Illustration2Vec => Kind::I2v,
         }
+    }
+
+    fn build(self) -> Result<Forward> {
+        let (weights, device) = (drawn(self.kind())?, Device::Cpu);
+        Ok(match self {
+            Net::Inception => {
+                let net = Inception::new(&weights, &device)?;
+                Box::new(move |x| net.features(x, Tap::Pool3))
+            }
+            Net::Trunk(architecture) => {
+                let net = Trunk::new(&weights, architecture, &device)?;
+                Box::new(move |x| net.forward(x))
+            }
+            Net::Illustration2Vec => {
+                let net = Illustration2Vec::new(&weights, Kind::I2v, &device)?;
+                Box::new(move |x| net.forward(x))
+            }
+        })
     }
 }
 
@@ -105,66 +103,32 @@ fn drawn(kind: Kind) -> Result<BTreeMap<String, Tensor>> {
     kind.tensors()?.into_iter().map(draw).collect()
 }
 
-/// Wall and processor milliseconds per picture.
-#[derive(Clone, Copy)]
-struct Time {
-    wall: f64,
-    processor: f64,
-}
-
-fn ours(network: &Network, x: &Tensor) -> Result<Time> {
-    let pictures = x.dims()[0] as f64;
-    let (before, mut walls) = (processor_seconds(), Vec::new());
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        network.forward(x)?;
-        walls.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    let processor = (processor_seconds() - before) * 1e3 / RUNS as f64;
-    Ok(Time { wall: median(walls) / pictures, processor: processor / pictures })
-}
-
-fn theirs(torch: &mut Rival, (name, pictures, side): (&str, usize, usize)) -> Result<Time> {
-    let answer = torch.ask(&json!([name, pictures, side]))?;
-    let each = |part: &str| Ok::<f64, Error>(Rival::number(&answer, part)? / pictures as f64);
-    Ok(Time { wall: each("wall")?, processor: each("processor")? })
-}
-
 fn main() -> Result<()> {
-    let options = Options::read();
-    println!("{} threads, {} rounds of {RUNS} forward passes; ms per picture", options.threads, options.rounds);
+    let options = Options::parse();
     // Also makes the allocator keep memory, as it does in every program that computes with networks.
     tachie::device::named("cpu")?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-    let pool = pool.map_err(|e| Error::invalid("threads", e.to_string(), "a number of threads", ""))?;
-    let arguments = [options.threads.to_string(), RUNS.to_string()];
-    let start = |python: &String| Rival::start(python, "features_torch.py", &arguments);
-    let mut torch = options.python.as_ref().map(start).transpose()?;
-    for case in CASES.into_iter().filter(|(name, ..)| name.contains(&options.only)) {
-        let (name, pictures, side) = case;
-        let network = Network::new(name)?;
-        let x = seed(2).stream("pictures").normal_tensor(&[pictures, 3, side, side], &Device::Cpu)?;
-        pool.install(|| network.forward(&x))?;
-        let (mut mine, mut others) = (Vec::new(), Vec::new());
-        for _ in 0..options.rounds {
-            if let Some(torch) = torch.as_mut() {
-                others.push(theirs(torch, case)?);
-            }
-            mine.push(pool.install(|| ours(&network, &x))?);
+    let mut rival = options.start("pytorch/features.py", options.threads, &[RUNS.to_string()])?;
+    println!("milliseconds a picture, {RUNS} forward passes a round");
+    let mut rows = Vec::new();
+    for (net, pictures, side) in CASES {
+        let name = format!("{}, {pictures} × {side} px", net.kind().name());
+        if !name.contains(&options.only) {
+            continue;
         }
-        print_row(case, &mine, &others);
+        let forward = net.build()?;
+        let x = seed(2).stream("pictures").normal_tensor(&[pictures, 3, side, side], &Device::Cpu)?;
+        let effort = Effort { most: MOST, ..options.effort(0.0) };
+        let row = in_pool(options.threads, || {
+            forward(&x)?;
+            let ours = || Ok((Time::of(RUNS, pictures, || forward(&x).map(drop))?, None));
+            let request = json!([net.kind().name(), pictures, side]);
+            let theirs = || match rival.as_mut() {
+                Some(rival) => Ok(Some((Time::told(&rival.ask(&request)?, pictures)?, None))),
+                None => Ok(None),
+            };
+            Row::measure(&name, Some(WANTED), effort, ours, theirs)
+        })?;
+        rows.push(row);
     }
-    Ok(())
-}
-
-fn print_row((name, pictures, side): (&str, usize, usize), mine: &[Time], theirs: &[Time]) {
-    let of = |times: &[Time], part: fn(&Time) -> f64| median(times.iter().map(part).collect());
-    let mut row = format!("{name:<14} {pictures} × {side} px  tachie {:7.2} ms", of(mine, |t| t.wall));
-    row += &format!(" (processor {:7.2})", of(mine, |t| t.processor));
-    if !theirs.is_empty() {
-        let ratio = |part: fn(&Time) -> f64| median(mine.iter().zip(theirs).map(|(a, b)| part(a) / part(b)).collect());
-        row += &format!("  torch {:7.2} ms (processor {:7.2})", of(theirs, |t| t.wall), of(theirs, |t| t.processor));
-        row += &format!("  tachie/torch {:.2} (processor {:.2})", ratio(|t| t.wall), ratio(|t| t.processor));
-    }
-    println!("{row}");
+    options.write(&rows)
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures beside PyTorch and rewrites the generated sections of `benches/results.md`.
 
+mod beside;
 mod machine;
 mod results;
 mod tables;
@@ -21,16 +22,26 @@ cargo xtask bench [PART..] [--threads 1,2] [--rounds N] [--only TEXT] [--large] 
   data     pictures a second, from files to batches
   scaling  a step and a convolution over image size, batch, channels and threads
   onednn   convolutions beside oneDNN in three layouts
+  features networks of metrics, a picture
+  metrics  Fréchet distance, t-SNE, SSIM and others, beside SciPy, openTSNE, scikit-image, torch-fidelity
 Without a PART all of them but onednn. Each rewrites its section of benches/results.md; with --only nothing is written there.
 A part that fails says so, and the others still run. Models of 128 px and more are in steps with the largest number of
 threads; --large adds them to the others and to memory.
 --python names an interpreter that has the packages of benches/pytorch/requirements.txt; otherwise they are installed below
-target, once (4 GB, about 7 minutes).";
+target, once (5 GB, about 8 minutes).";
 
 /// What can be measured, and about how many minutes it takes with five rounds on the machine of benches/results.md: for every
 /// number of threads where it is measured with several.
-const PARTS: [(&str, f64); 6] =
-    [("ops", 5.0), ("steps", 4.0), ("memory", 6.0), ("data", 1.0), ("scaling", 6.0), ("onednn", 1.5)];
+const PARTS: [(&str, f64); 8] = [
+    ("ops", 5.0),
+    ("steps", 4.0),
+    ("memory", 6.0),
+    ("data", 1.0),
+    ("scaling", 6.0),
+    ("onednn", 1.5),
+    ("features", 1.5),
+    ("metrics", 7.0),
+];
 
 /// What the person asked for.
 #[derive(Debug, PartialEq)]
@@ -89,7 +100,9 @@ impl Wish {
         let minutes = |part: &&'static str| {
             let counted = PARTS.iter().find(|(known, _)| known == part).map_or(0.0, |(_, minutes)| *minutes);
             let minutes = match *part {
-                "ops" | "steps" | "onednn" => counted * self.threads.len() as f64 * (rounds + 1.0) / 6.0,
+                "ops" | "steps" | "onednn" | "features" | "metrics" => {
+                    counted * self.threads.len() as f64 * (rounds + 1.0) / 6.0
+                }
                 "data" => counted * (rounds + 1.0) / 6.0,
                 _ => counted,
             };
@@ -130,7 +143,7 @@ pub fn bench(layout: &Layout, args: &[String]) -> Result<()> {
             let list = layout.root.join("benches/pytorch/requirements.txt");
             venv::environment(layout, &layout.pytorch(), &list, &["--no-deps"])?;
         }
-        version(&python)
+        version(&python, &[])
     })?;
     stages.run("Compiling the benches", || {
         let mut build = layout.shared_cargo();
@@ -170,18 +183,30 @@ fn benches(parts: &[&'static str]) -> BTreeSet<&'static str> {
     parts.iter().flat_map(programs).collect()
 }
 
-/// "PyTorch 2.15.0 with oneDNN 3.13.3, torchvision 0.29.2, Python 3.11.2"
-fn version(python: &Path) -> Result<String> {
+/// What a part is measured beside, apart from PyTorch and torchvision.
+fn packages(part: &str) -> &'static [&'static str] {
+    match part {
+        "features" => &["pytorch-fid"],
+        "metrics" => &["scipy", "scikit-image", "openTSNE", "pytorch-fid", "torch-fidelity", "torchmetrics"],
+        _ => &[],
+    }
+}
+
+/// "PyTorch 2.15.0 with oneDNN 3.13.3, torchvision 0.29.2, Python 3.11.2", and `packages` between them.
+fn version(python: &Path, packages: &[&str]) -> Result<String> {
     let question = "\
-import importlib.metadata, platform, re, torch
+import importlib.metadata, platform, re, sys, torch
 onednn = re.search(r'MKL-DNN v([\\d.]+)', torch.__config__.show())
-try:
-    vision = ', torchvision ' + importlib.metadata.version('torchvision')
-except importlib.metadata.PackageNotFoundError:
-    vision = ''
+rest = ''
+for package in ['torchvision', *sys.argv[1:]]:
+    try:
+        rest += f', {package} {importlib.metadata.version(package)}'
+    except importlib.metadata.PackageNotFoundError:
+        pass
 onednn = ' with oneDNN ' + onednn[1] if onednn else ''
-print(f'PyTorch {torch.__version__}{onednn}{vision}, Python {platform.python_version()}')";
-    capture(Command::new(python).args(["-c", question]), &format!("asking {} for PyTorch", python.display()))
+print(f'PyTorch {torch.__version__}{onednn}{rest}, Python {platform.python_version()}')";
+    let mut ask = Command::new(python);
+    capture(ask.args(["-c", question]).args(packages), &format!("asking {} for PyTorch", python.display()))
 }
 
 struct Bench<'a> {
@@ -203,13 +228,15 @@ impl Bench<'_> {
             }
             "data" => tables::data(&self.rows("data", 2, &[])?),
             "onednn" => tables::onednn(&self.per_threads("onednn")?),
+            "features" => beside::features(&self.per_threads("features")?),
+            "metrics" => beside::metrics(&self.per_threads("metrics")?),
             _ => tables::scaling(&self.rows("scaling", 2, &[])?, &self.layout.short(&self.out).display().to_string()),
         }?;
         if self.wish.partial {
             return Ok(format!("rows in {}", self.layout.short(&self.out).display()));
         }
         let path = self.layout.root.join("benches/results.md");
-        let head = format!("{} {}.", machine::describe(self.layout)?, version(self.python)?);
+        let head = format!("{} {}.", machine::describe(self.layout)?, version(self.python, packages(part))?);
         let command = self.command(part);
         let section = section.replacen("\n\n", &format!("\n\n{head} `{command}`\n\n"), 1);
         results::put(&path, part, &section)?;
@@ -265,7 +292,7 @@ mod tests {
     #[test]
     fn parts_and_options_are_told_apart() {
         let all = wish("").unwrap();
-        assert_eq!(all.parts, ["ops", "steps", "memory", "data", "scaling"]);
+        assert_eq!(all.parts, ["ops", "steps", "memory", "data", "scaling", "features", "metrics"]);
         assert_eq!((all.threads.as_slice(), all.partial, all.large), ([2, 1].as_slice(), false, false));
         let some = wish("steps memory --rounds 3 --threads 4 --only paper --large --python py").unwrap();
         assert_eq!(some.parts, ["steps", "memory"]);

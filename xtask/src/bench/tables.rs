@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Rows of a bench per number of threads.
-type PerThreads = [(usize, Value)];
+pub(super) type PerThreads = [(usize, Value)];
 
 /// One section for every operation.
 pub fn operations(measured: &PerThreads) -> Result<String> {
@@ -150,19 +150,19 @@ fn pair(row: &Value, of: &str) -> Result<String> {
     Ok(format!("{:.2} / {:.2}", number(row, &[of, "forward"])?, number(row, &[of, "both"])?))
 }
 
-fn many(threads: usize) -> String {
+pub(super) fn many(threads: usize) -> String {
     if threads == 1 { "One thread".into() } else { format!("{threads} threads") }
 }
 
-fn list(value: &Value) -> Result<&Vec<Value>> {
+pub(super) fn list(value: &Value) -> Result<&Vec<Value>> {
     value.as_array().ok_or_else(|| format!("a bench wrote {value}, expected a list of rows"))
 }
 
-fn name<'a>(row: &'a Value, key: &str) -> Result<&'a str> {
+pub(super) fn name<'a>(row: &'a Value, key: &str) -> Result<&'a str> {
     row[key].as_str().ok_or_else(|| format!("a bench wrote the row {row}, expected a text `{key}` in it"))
 }
 
-fn number(row: &Value, path: &[&str]) -> Result<f64> {
+pub(super) fn number(row: &Value, path: &[&str]) -> Result<f64> {
     let value = path.iter().fold(row, |value, key| &value[key]);
     value.as_f64().ok_or_else(|| format!("a bench wrote the row {row}, expected a number `{}` in it", path.join(".")))
 }
