@@ -1,19 +1,21 @@
 //! Every operation that has a kernel for GPUs, on shapes that are not kind: odd sizes, several groups, more numbers than
 //! a block takes.
 
-use tachie::Result;
+use tachie::autograd::backward_keeping_graph;
 use tachie::candle_core::{DType, Tensor};
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::activation::Activation;
+use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::minibatch::minibatch_deviation;
 use tachie::ops::norm::{
     adaptive_instance_norm, adaptive_instance_norm_tangent, batch_norm, instance_norm, instance_norm_tangent,
     pixel_norm, pixel_norm_tangent,
 };
-use tachie::ops::resample::{avg_pool2d, avg_pool2d_with, upsample_nearest};
+use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::spectral::spectral_norm;
 use tachie::ops::{activation, arithmetic, channel, conv, epilogue, fir, gated, reduce};
+use tachie::{Error, Result};
 
 type Run = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
@@ -134,6 +136,18 @@ fn resampling() -> Vec<Case> {
         case("nearest ×(3, 1)", &[plane], |v| upsample_nearest(&v[0], [3, 1])),
         case("average pool 2", &[plane], |v| avg_pool2d(&v[0], 2)),
         case("average pool 3, stride 2, padding 1", &[plane], |v| avg_pool2d_with(&v[0], 3, 2, 1)),
+        case("average pool 3, padding 1 not counted", &[plane], |v| avg_pool2d_inside(&v[0], 3, 1, 1)),
+        case("average pool 3×2, stride 2, padding 1 not counted", &[plane], |v| {
+            avg_pool2d_inside(&v[0], [3, 2], 2, 1)
+        }),
+        case("maximum pool 2", &[plane], |v| max_pool2d(&v[0], 2, 2, 0, Rounding::Down)),
+        case("maximum pool 3, stride 2, padding 1", &[plane], |v| max_pool2d(&v[0], 3, 2, 1, Rounding::Down)),
+        case("maximum pool 3, stride 2, rounded up", &[plane], |v| max_pool2d(&v[0], 3, 2, 0, Rounding::Up)),
+        case("gradient of a maximum pool", &[plane], |v| {
+            let pooled = max_pool2d(&v[0], 3, 2, 1, Rounding::Down)?;
+            let gradients = backward_keeping_graph(&arithmetic::mul(&pooled, &pooled)?)?;
+            gradients.get(&v[0]).cloned().ok_or_else(|| Error::invalid("maximum pool", "no gradient", "one", ""))
+        }),
         case("pixel shuffle", &[&[2, 12, 3, 5]], |v| pixel_shuffle(&v[0], 2, ShuffleOrder::PyTorch)),
         case("pixel shuffle, DCR", &[&[2, 12, 3, 5]], |v| pixel_shuffle(&v[0], 2, ShuffleOrder::Dcr)),
         case("pixel unshuffle", &[&[2, 3, 6, 4]], |v| pixel_unshuffle(&v[0], 2, ShuffleOrder::PyTorch)),

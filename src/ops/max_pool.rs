@@ -9,6 +9,8 @@ use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Pair;
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, resample};
 use super::kernel::{Real, filled, widest};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -26,7 +28,7 @@ pub enum Rounding {
 
 /// Largest number of each window (PyTorch `max_pool2d`): `[N, C, H, W]` → `[N, C, H', W']`, H' = (H + 2·padding −
 /// kernel) / stride, rounded, + 1. Padding never is the largest; a NaN is. Of equal numbers the first one, row by row,
-/// gets the gradient. f32 or f64; on the CPU.
+/// gets the gradient.
 ///
 /// # Errors
 /// When `x` is not of rank 4 or smaller than one window, when kernel or stride is 0, or the padding exceeds half the
@@ -104,6 +106,16 @@ impl Windows {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Windows {
+    /// The same on the planes of `x`.
+    fn on_gpu(&self, x: Operand) -> candle_core::Result<resample::Windows> {
+        let (_, _, h, w) = x.1.shape().dims4()?;
+        let Windows { kernel, stride, padding, .. } = *self;
+        Ok(resample::Windows { size: [h, w], counts: [self.count(0, h), self.count(1, w)], kernel, stride, padding })
+    }
+}
+
 /// Whether a number found later is the maximum.
 #[inline(always)]
 #[expect(clippy::eq_op, reason = "only a NaN differs from itself")]
@@ -158,6 +170,11 @@ impl Kernel<1, 1> for MaxPool {
         };
         Ok([(out, (n, c, rows, columns).into())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        resample::max_pick(&self.0.on_gpu(x)?, x, x)
+    }
 }
 
 impl Op<1> for MaxPool {
@@ -190,6 +207,11 @@ impl Kernel<2, 1> for Pick {
         planes.for_each(|((out, x), t)| self.0.each_maximum(x, [h, w], |window, place| out[window] = t[place]));
         Ok([(out, (n, c, rows, columns).into())])
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t]: [Operand; 2]) -> OnGpu<1> {
+        resample::max_pick(&self.0.on_gpu(x)?, x, t)
+    }
 }
 
 impl Op<2> for Pick {
@@ -220,6 +242,11 @@ impl Kernel<2, 1> for Put {
         let planes = out.par_chunks_mut(h * w).zip(x.par_chunks(h * w)).zip(t.par_chunks(rows * columns));
         planes.for_each(|((out, x), t)| self.0.each_maximum(x, [h, w], |window, place| out[place] += t[window]));
         Ok([(out, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, t]: [Operand; 2]) -> OnGpu<1> {
+        resample::max_put(&self.0.on_gpu(x)?, x, t)
     }
 }
 

@@ -58,7 +58,7 @@ pub fn avg_pool2d_with(
 }
 
 /// Mean over the pixels that each window covers (PyTorch `avg_pool2d` with `count_include_pad=False`): as
-/// [`avg_pool2d_with`], but padding does not count. On the CPU only, unless there is no padding.
+/// [`avg_pool2d_with`], but padding does not count.
 ///
 /// # Errors
 /// As [`avg_pool2d_with`].
@@ -128,19 +128,11 @@ impl Windows {
 #[cfg(feature = "cuda")]
 impl Windows {
     /// The same on planes of `size` pixels.
-    fn on_gpu(&self, size: [usize; 2]) -> candle_core::Result<resample::Windows> {
+    fn on_gpu(&self, size: [usize; 2]) -> (resample::Windows, resample::Weight) {
         let Windows { kernel, stride, padding, factor, inside } = *self;
-        if inside {
-            candle_core::bail!("average pooling without its padding: runs on the CPU only; set TACHIE_DEVICE=cpu");
-        }
-        Ok(resample::Windows {
-            size,
-            counts: [0, 1].map(|axis| self.count(axis, size[axis])),
-            kernel,
-            stride,
-            padding,
-            factor,
-        })
+        let counts = [0, 1].map(|axis| self.count(axis, size[axis]));
+        let weight = if inside { resample::Weight::Inside } else { resample::Weight::Factor(factor) };
+        (resample::Windows { size, counts, kernel, stride, padding }, weight)
     }
 }
 
@@ -191,7 +183,8 @@ impl Kernel<1, 1> for Pool {
     #[cfg(feature = "cuda")]
     fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
         let (_, _, h, w) = x.1.shape().dims4()?;
-        resample::pool(&self.windows.on_gpu([h, w])?, x)
+        let (windows, weight) = self.windows.on_gpu([h, w]);
+        resample::pool(&windows, weight, x)
     }
 }
 
@@ -257,7 +250,8 @@ impl Kernel<1, 1> for Spread {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
-        resample::spread(&self.windows.on_gpu(self.size)?, x)
+        let (windows, weight) = self.windows.on_gpu(self.size);
+        resample::spread(&windows, weight, x)
     }
 }
 

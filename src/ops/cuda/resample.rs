@@ -1,10 +1,10 @@
-//! Windows, their adjoint, small filters, and shuffles between channels and space.
+//! Sums and maxima of windows, their adjoints, small filters, and shuffles between channels and space.
 
 use candle_core::cuda::cudarc::driver::DeviceRepr;
 
 use super::launch::{Arg, Grid, Module, OnGpu, Operand, count, kernel, launch, launch_with, numbers, output};
 
-/// Windows on planes of `size` pixels, `[rows, columns]` of them; what is summed is multiplied by `factor`.
+/// Windows on planes of `size` pixels, `[rows, columns]` of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Windows {
     pub(crate) size: [usize; 2],
@@ -12,36 +12,76 @@ pub(crate) struct Windows {
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
-    pub(crate) factor: f64,
+}
+
+/// What sums over windows are multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weight {
+    Factor(f64),
+    /// One over the pixels that the window covers.
+    Inside,
 }
 
 /// Sums over windows: `[N, C, size]` → `[N, C, counts]`.
-pub(crate) fn pool(windows: &Windows, x: Operand) -> OnGpu<1> {
-    run("pool", windows, x, windows.size, windows.counts)
+pub(crate) fn pool(windows: &Windows, weight: Weight, x: Operand) -> OnGpu<1> {
+    summed("pool", windows, weight, x, [windows.size, windows.counts])
 }
 
 /// Adds each number to all pixels of its window: `[N, C, counts]` → `[N, C, size]`.
-pub(crate) fn spread(windows: &Windows, x: Operand) -> OnGpu<1> {
-    run("spread", windows, x, windows.counts, windows.size)
+pub(crate) fn spread(windows: &Windows, weight: Weight, x: Operand) -> OnGpu<1> {
+    summed("spread", windows, weight, x, [windows.counts, windows.size])
 }
 
-fn run(base: &str, windows: &Windows, x: Operand, from: [usize; 2], to: [usize; 2]) -> OnGpu<1> {
-    let (storage, layout) = x;
-    let (n, c, h, w) = layout.shape().dims4()?;
-    if [h, w] != from {
-        candle_core::bail!("{base}: found planes of {h}×{w}, expected {}×{}", from[0], from[1]);
+fn summed(name: &str, windows: &Windows, weight: Weight, x: Operand, [from, to]: [[usize; 2]; 2]) -> OnGpu<1> {
+    let (inside, factor) = match weight {
+        Weight::Factor(factor) => (0, factor),
+        Weight::Inside => (1, 0.0),
+    };
+    let more = [Arg::Count(inside), Arg::Number(factor as f32)];
+    run(name, windows, &more, &[(x, from)], to)
+}
+
+/// What lies where the largest number of each window of `x` lies: both `[N, C, size]` → `[N, C, counts]`.
+pub(crate) fn max_pick(windows: &Windows, x: Operand, t: Operand) -> OnGpu<1> {
+    run("max_pick", windows, &[], &[(x, windows.size), (t, windows.size)], windows.counts)
+}
+
+/// Adds each number of `t`, `[N, C, counts]`, to where the largest of its window of `x` lies: `[N, C, size]`.
+pub(crate) fn max_put(windows: &Windows, x: Operand, t: Operand) -> OnGpu<1> {
+    run("max_put", windows, &[], &[(x, windows.size), (t, windows.counts)], windows.size)
+}
+
+/// Launches a kernel for each pixel of planes of size `to`. The operands, of one type, have planes of these sizes and as
+/// many images and channels.
+fn run(name: &str, windows: &Windows, more: &[Arg], operands: &[(Operand, [usize; 2])], to: [usize; 2]) -> OnGpu<1> {
+    let (storage, layout) = operands[0].0;
+    let (n, c, _, _) = layout.shape().dims4()?;
+    let float = numbers(name, operands[0].0)?.float;
+    let mut addresses = Vec::new();
+    for &(operand, [h, w]) in operands {
+        let found = numbers(name, operand)?;
+        if operand.1.dims() != [n, c, h, w] || found.float != float {
+            candle_core::bail!(
+                "{name}: found {:?} of {:?}, expected {:?} of {float:?}",
+                operand.1.dims(),
+                found.float,
+                [n, c, h, w]
+            );
+        }
+        addresses.push(Arg::from(found));
     }
-    let x = numbers(base, x)?;
     let len = n * c * to[0] * to[1];
-    let (out, address) = output(&storage.device, x.float, len)?;
-    let len = count(base, len)?;
-    let Windows { size, counts, kernel: window, stride, padding, factor } = windows;
-    let shape = [size, counts, window, stride, padding].into_iter().flatten().map(|&n| Arg::Count(n as u32));
+    let (out, address) = output(&storage.device, float, len)?;
+    let len = count(name, len)?;
+    let Windows { size, counts, kernel: window, stride, padding } = *windows;
+    let geometry = [size, counts, window, stride, padding].into_iter().flatten().map(|n| Arg::Count(n as u32));
     let args: Vec<Arg> = std::iter::once(Arg::Count(len))
-        .chain(shape)
-        .chain([Arg::Number(*factor as f32), x.into(), address.into()])
+        .chain(geometry)
+        .chain(more.iter().copied())
+        .chain(addresses)
+        .chain([address.into()])
         .collect();
-    launch(&storage.device, Module::Resample, &kernel(base, x.float, 1), Grid::over(len), &args)?;
+    launch(&storage.device, Module::Resample, &kernel(name, float, 1), Grid::over(len), &args)?;
     Ok([(out, (n, c, to[0], to[1]).into())])
 }
 

@@ -1,18 +1,16 @@
-// Windows on planes, shuffles between channels and space, and small filters. Every kernel gathers: one thread an
-// output pixel, so that no two write one place and sums have a fixed order.
+// Sums and maxima of windows on planes, shuffles between channels and space, and small filters. Every kernel gathers: one
+// thread an output pixel, so that no two write one place and sums have a fixed order.
 #include "common.cuh"
 
 // Windows on a plane of h×w pixels: rows×columns of them, `kernel` large, `stride` apart, the first at −`pad`.
 struct Windows {
     u32 h, w, rows, columns, kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x;
-    float factor;
 };
 
 #define WINDOWS                                                                                                        \
-    u32 h, u32 w, u32 rows, u32 columns, u32 kernel_y, u32 kernel_x, u32 stride_y, u32 stride_x, u32 pad_y, u32 pad_x, \
-        float scale
+    u32 h, u32 w, u32 rows, u32 columns, u32 kernel_y, u32 kernel_x, u32 stride_y, u32 stride_x, u32 pad_y, u32 pad_x
 #define THESE_WINDOWS                                                                                                  \
-    Windows{h, w, rows, columns, kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, scale}
+    Windows{h, w, rows, columns, kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x}
 
 // Windows that contain pixel `at` along an axis: from..to.
 __device__ __forceinline__ void containing(u32 at, u32 kernel, u32 stride, u32 pad, u32 count, u32 &from, u32 &to) {
@@ -21,8 +19,21 @@ __device__ __forceinline__ void containing(u32 at, u32 kernel, u32 stride, u32 p
     to = place / stride + 1 < count ? place / stride + 1 : count;
 }
 
-// y = factor·Σ x over each window; n windows in all planes.
-template <class T> __device__ __forceinline__ void pool(u32 n, Windows g, const T *x, T *y) {
+// How many pixels of a plane of `size` along an axis window `index` covers.
+__device__ __forceinline__ u32 covered(u32 index, u32 kernel, u32 stride, u32 pad, u32 size) {
+    u32 from = index * stride, to = from + kernel;
+    return (to < size + pad ? to : size + pad) - (from > pad ? from : pad);
+}
+
+// One over the pixels that a window covers.
+__device__ __forceinline__ float share(const Windows &g, u32 row, u32 column) {
+    u32 high = covered(row, g.kernel_y, g.stride_y, g.pad_y, g.h);
+    return 1.f / (float)(high * covered(column, g.kernel_x, g.stride_x, g.pad_x, g.w));
+}
+
+// y = factor·Σ x over each window, or with `inside` their mean over the pixels that it covers; n windows in all planes.
+template <class T>
+__device__ __forceinline__ void pool(u32 n, Windows g, u32 inside, float factor, const T *x, T *y) {
     each(n, [=](u32 i) {
         u32 column = i % g.columns, row = i / g.columns % g.rows, plane = i / g.columns / g.rows;
         const T *pixels = x + (u64)plane * g.h * g.w;
@@ -35,21 +46,72 @@ template <class T> __device__ __forceinline__ void pool(u32 n, Windows g, const 
                 if (py < g.h && px < g.w) total += widen(pixels[py * g.w + px]);
             }
         }
-        narrow(y[i], g.factor * total);
+        narrow(y[i], (inside ? share(g, row, column) : factor) * total);
     });
 }
 
-// y = factor·Σ x over the windows that contain each pixel; n pixels in all planes. The adjoint of `pool`.
-template <class T> __device__ __forceinline__ void spread(u32 n, Windows g, const T *x, T *y) {
+// y = factor·Σ x over the windows that contain each pixel, or with `inside` each x over the pixels that its window
+// covers; n pixels in all planes. The adjoint of `pool`.
+template <class T>
+__device__ __forceinline__ void spread(u32 n, Windows g, u32 inside, float factor, const T *x, T *y) {
     each(n, [=](u32 i) {
         u32 px = i % g.w, py = i / g.w % g.h, plane = i / g.w / g.h, top, bottom, left, right;
         containing(py, g.kernel_y, g.stride_y, g.pad_y, g.rows, top, bottom);
         containing(px, g.kernel_x, g.stride_x, g.pad_x, g.columns, left, right);
         const T *windows = x + (u64)plane * g.rows * g.columns;
         float total = 0.f;
-        for (u32 row = top; row < bottom; row++)
-            for (u32 column = left; column < right; column++) total += widen(windows[row * g.columns + column]);
-        narrow(y[i], g.factor * total);
+        for (u32 row = top; row < bottom; row++) {
+            for (u32 column = left; column < right; column++) {
+                float value = widen(windows[row * g.columns + column]);
+                total += inside ? share(g, row, column) * value : value;
+            }
+        }
+        narrow(y[i], inside ? total : factor * total);
+    });
+}
+
+// Where on its plane the largest number of a window lies: the first of equal ones, but a NaN before all numbers.
+template <class T> __device__ __forceinline__ u32 largest(const Windows &g, const T *pixels, u32 row, u32 column) {
+    u32 top = row * g.stride_y, left = column * g.stride_x, place = 0;
+    float most = 0.f;
+    bool found = false;
+    for (u32 ky = 0; ky < g.kernel_y; ky++) {
+        for (u32 kx = 0; kx < g.kernel_x; kx++) {
+            u32 py = top + ky - g.pad_y, px = left + kx - g.pad_x;
+            if (py >= g.h || px >= g.w) continue;
+            float value = widen(pixels[py * g.w + px]);
+            if (found && !(value > most) && value == value) continue;
+            place = py * g.w + px;
+            most = value;
+            found = true;
+        }
+    }
+    return place;
+}
+
+// y = t where the largest x of each window lies; n windows in all planes.
+template <class T> __device__ __forceinline__ void max_pick(u32 n, Windows g, const T *x, const T *t, T *y) {
+    each(n, [=](u32 i) {
+        u32 column = i % g.columns, row = i / g.columns % g.rows, plane = i / g.columns / g.rows;
+        u64 from = (u64)plane * g.h * g.w;
+        y[i] = t[from + largest(g, x + from, row, column)];
+    });
+}
+
+// y = Σ t over the windows whose largest x is that of the pixel; n pixels in all planes. The adjoint of `max_pick`.
+template <class T> __device__ __forceinline__ void max_put(u32 n, Windows g, const T *x, const T *t, T *y) {
+    each(n, [=](u32 i) {
+        u32 px = i % g.w, py = i / g.w % g.h, plane = i / g.w / g.h, top, bottom, left, right;
+        containing(py, g.kernel_y, g.stride_y, g.pad_y, g.rows, top, bottom);
+        containing(px, g.kernel_x, g.stride_x, g.pad_x, g.columns, left, right);
+        const T *pixels = x + (u64)plane * g.h * g.w, *windows = t + (u64)plane * g.rows * g.columns;
+        float total = 0.f;
+        for (u32 row = top; row < bottom; row++) {
+            for (u32 column = left; column < right; column++) {
+                if (largest(g, pixels, row, column) == py * g.w + px) total += widen(windows[row * g.columns + column]);
+            }
+        }
+        narrow(y[i], total);
     });
 }
 
@@ -101,8 +163,18 @@ template <class T> __device__ __forceinline__ void filter(u32 n, const Filter &f
 }
 
 #define KERNELS(T, S)                                                                                                  \
-    extern "C" __global__ void pool_##S(u32 n, WINDOWS, const T *x, T *y) { pool<T>(n, THESE_WINDOWS, x, y); }         \
-    extern "C" __global__ void spread_##S(u32 n, WINDOWS, const T *x, T *y) { spread<T>(n, THESE_WINDOWS, x, y); }     \
+    extern "C" __global__ void pool_##S(u32 n, WINDOWS, u32 inside, float factor, const T *x, T *y) {                  \
+        pool<T>(n, THESE_WINDOWS, inside, factor, x, y);                                                               \
+    }                                                                                                                  \
+    extern "C" __global__ void spread_##S(u32 n, WINDOWS, u32 inside, float factor, const T *x, T *y) {                \
+        spread<T>(n, THESE_WINDOWS, inside, factor, x, y);                                                             \
+    }                                                                                                                  \
+    extern "C" __global__ void max_pick_##S(u32 n, WINDOWS, const T *x, const T *t, T *y) {                            \
+        max_pick<T>(n, THESE_WINDOWS, x, t, y);                                                                        \
+    }                                                                                                                  \
+    extern "C" __global__ void max_put_##S(u32 n, WINDOWS, const T *x, const T *t, T *y) {                             \
+        max_put<T>(n, THESE_WINDOWS, x, t, y);                                                                         \
+    }                                                                                                                  \
     extern "C" __global__ void shuffle_##S(u32 n, u32 r, u32 dcr, u32 to_space, u32 channels, u32 h, u32 w,            \
                                            const T *x, T *y) {                                                         \
         shuffle<T>(n, r, dcr, to_space, channels, h, w, x, y);                                                         \
