@@ -18,6 +18,7 @@
 
 mod cache;
 mod folder;
+mod images;
 mod looks;
 mod metric;
 mod model;
