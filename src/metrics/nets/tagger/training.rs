@@ -57,7 +57,7 @@ pub struct Training {
 impl Default for Training {
     /// What the built-in weights were trained with.
     fn default() -> Self {
-        Training { seed: Seed(0), faces: 8_000, steps: 2_400, batch: 32, rate: 2e-3 }
+        Training { seed: Seed(0), faces: 8_000, steps: 3_000, batch: 32, rate: 2e-3 }
     }
 }
 
@@ -176,7 +176,7 @@ impl Pool {
         let usual = Avatar::faces().size(DRAWN).seed(training.seed.child("tagger/faces"));
         let styled = usual.clone().styles();
         let face = |i: usize| {
-            let faces: &Faces = if i % USUAL == 0 { &usual } else { &styled };
+            let faces: &Faces = if i.is_multiple_of(USUAL) { &usual } else { &styled };
             Ok((faces.image(i)?.into_raw(), faces.spec(i)?.labels))
         };
         let faces = (0..training.faces).into_par_iter().map(face).collect::<Result<Vec<_>>>()?;
