@@ -45,11 +45,13 @@ fn in_batches(
     if pictures.is_empty() {
         return Err(Error::invalid("pictures", "none", "at least one", ""));
     }
-    let batch = |pictures: &[RgbImage]| {
-        let prepared = pictures.par_iter().map(&prepare).collect::<Result<Vec<Tensor>>>()?;
-        let full = Tensor::stack(&prepared, 0)?.pad_with_zeros(0, 0, BATCH - pictures.len())?;
-        Ok(run(&full)?.narrow(0, 0, pictures.len())?)
-    };
+    let batch = |pictures: &[RgbImage]| Ok(run(&full_batch(pictures, &prepare)?)?.narrow(0, 0, pictures.len())?);
     let results = pictures.chunks(BATCH).map(batch).collect::<Result<Vec<Tensor>>>()?;
     Ok(Tensor::cat(&results, 0)?)
+}
+
+/// One to [`BATCH`] prepared pictures, and zeros behind them.
+fn full_batch(pictures: &[RgbImage], prepare: impl Fn(&RgbImage) -> Result<Tensor> + Sync) -> Result<Tensor> {
+    let prepared = pictures.par_iter().map(&prepare).collect::<Result<Vec<Tensor>>>()?;
+    Ok(Tensor::stack(&prepared, 0)?.pad_with_zeros(0, 0, BATCH - pictures.len())?)
 }

@@ -18,7 +18,7 @@ use image::RgbImage;
 use self::network::{Network, Outputs};
 use self::training::About;
 use super::resize::Protocol;
-use super::{BATCH, in_batches};
+use super::{BATCH, full_batch, in_batches};
 use crate::data::batch::Images;
 use crate::data::tags::{Labels, TagSet};
 use crate::hash::sha256_of;
@@ -161,7 +161,8 @@ impl Tagger {
         // Half a batch of pairs is a batch of pictures.
         for (first, second) in first.chunks(BATCH / 2).zip(second.chunks(BATCH / 2)) {
             let pairs: Vec<RgbImage> = first.iter().chain(second).cloned().collect();
-            distances.push(self.outputs(&pairs, |outputs| unit_distances(&outputs.maps, first.len()))?);
+            let Outputs { maps, .. } = self.forward(&full_batch(&pairs, prepare)?)?;
+            distances.push(unit_distances(&maps, first.len())?.to_device(&Device::Cpu)?);
         }
         Ok(Tensor::cat(&distances, 0)?)
     }
@@ -176,16 +177,11 @@ impl Tagger {
 
     /// `take` of what the network makes of pictures, behind each other on the CPU.
     fn outputs(&self, pictures: &[RgbImage], take: impl Fn(Outputs) -> Result<Tensor>) -> Result<Tensor> {
-        let run = |x: &Tensor| {
-            let n = x.dims()[0];
-            // Always a whole batch: products of matrices may round differently at other sizes.
-            let x = x.pad_with_zeros(0, 0, BATCH - n)?.to_device(&self.device)?;
-            let Outputs { maps, features, logits } = self.network.forward(&x)?;
-            let maps = maps.iter().map(|map| map.narrow(0, 0, n)).collect::<candle_core::Result<_>>()?;
-            let outputs = Outputs { maps, features: features.narrow(0, 0, n)?, logits: logits.narrow(0, 0, n)? };
-            Ok(take(outputs)?.to_device(&Device::Cpu)?)
-        };
-        in_batches(pictures, |picture| Protocol::Clean.prepare(picture, SIDE), run)
+        in_batches(pictures, prepare, |x| Ok(take(self.forward(x)?)?.to_device(&Device::Cpu)?))
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Outputs> {
+        self.network.forward(&x.to_device(&self.device)?)
     }
 
     /// Softmax in exclusive groups, sigmoid elsewhere: `[N, L]` → `[N, L]`.
@@ -224,4 +220,8 @@ fn unit_distances(maps: &[Tensor], n: usize) -> Result<Tensor> {
 
 fn bytes_of(pictures: &Tensor) -> Result<Vec<RgbImage>> {
     Images::new(pictures.clone())?.to_rgb()
+}
+
+fn prepare(picture: &RgbImage) -> Result<Tensor> {
+    Protocol::Clean.prepare(picture, SIDE)
 }
