@@ -1,11 +1,17 @@
 //! `tachie evaluate`, as somebody types it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::Value;
 use tachie::candle_core::{DType, Device, Tensor};
+use tachie::data::batch::Images;
+use tachie::metrics::features::frechet::frechet_distance;
+use tachie::metrics::nets::inception::{Inception, Tap};
+use tachie::metrics::nets::lpips::Lpips;
+use tachie::metrics::nets::resize::Protocol;
+use tachie::metrics::nets::weights::{Card, Kind, Weights};
 use tachie::rng::Seed;
 use tachie::weights::npz;
 
@@ -304,4 +310,114 @@ fn tables_are_written_and_the_second_time_is_the_first() {
     assert!(std::fs::read_to_string(here.join("t/a.tex")).unwrap().contains("\\toprule"));
     let [_, said] = out(here, &[&arguments("c.json")[..], &["--quiet"]].concat());
     assert!(said.is_empty(), "{said}");
+}
+
+/// Numbers in [-1, 1) that depend on a name.
+fn formula(kind: Kind) -> Weights {
+    let numbers = |(name, shape): (String, Vec<usize>)| {
+        let fan_in = shape.iter().skip(1).product::<usize>().max(1) as f64;
+        let mut x =
+            name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mut next = || {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(x >> 8) / f64::from(1 << 23) - 1.0
+        };
+        let number = |u: f64| {
+            if name.ends_with("running_var") {
+                1.0 + u / 2.0
+            } else if name.starts_with("lin") {
+                1.0 + u
+            } else {
+                u * (6.0 / fan_in).sqrt()
+            }
+        };
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| number(next()) as f32).collect();
+        (name.clone(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+    };
+    let card = Card { kind, source: "a formula".into(), sha256: "1e".repeat(32) };
+    Weights { card, tensors: kind.tensors().unwrap().into_iter().map(numbers).collect(), left_out: vec![] }
+}
+
+#[test]
+fn lpips_takes_its_trunk_and_heads_from_files() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    for (folder, numbers) in [("real", [0, 1]), ("fake", [2, 3])] {
+        std::fs::create_dir(here.join(folder)).unwrap();
+        for (i, number) in numbers.into_iter().enumerate() {
+            picture(number, 40).save(here.join(folder).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    formula(Kind::Alexnet).save(here.join("trunk.safetensors")).unwrap();
+    formula(Kind::LpipsAlex).save(here.join("heads.safetensors")).unwrap();
+    let pairs = ["--real", "real", "--fake", "fake", "--metrics", "lpips", "--json", "a.json"];
+    let files = ["--lpips-trunk", "trunk.safetensors", "--lpips-heads", "heads.safetensors"];
+    out(here, &[&pairs[..], &files].concat());
+    let network = Lpips::open_files(here.join(files[1]), here.join(files[3]), &Device::Cpu).unwrap();
+    let tensor = |numbers: [u64; 2]| Images::from_rgb(&numbers.map(|i| picture(i, 40))).unwrap().tensor;
+    let distances = network.distances(&tensor([0, 1]), &tensor([2, 3])).unwrap().to_vec1::<f32>().unwrap();
+    let found = json(here, "a.json");
+    let expected = f64::from(distances[0]) / 2.0 + f64::from(distances[1]) / 2.0;
+    assert!(expected > 0.0 && (value(&found, "lpips") / expected - 1.0).abs() < 1e-6, "{expected}: {found:#}");
+    assert_eq!(found["metrics"]["lpips"]["metric"], "LPIPS (alex)");
+    assert!(found["metrics"]["lpips"]["protocol"].as_str().unwrap().contains(&"1e".repeat(32)));
+    let swapped = ["--lpips-trunk", "heads.safetensors", "--lpips-heads", "trunk.safetensors"];
+    let error = refused(here, &[&pairs[..], &swapped].concat());
+    assert!(error.contains("heads.safetensors: found weights of kind lpips-alex"), "{error}");
+    let error = refused(here, &["--real", "real", "--fake", "fake", "--features", "inception:trunk.safetensors"]);
+    assert!(error.contains("found weights of kind alexnet, expected kind inception"), "{error}");
+}
+
+#[test]
+fn inception_is_named_by_its_file_protocol_and_tap() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    pictures(here, "real", 0..2, 0);
+    pictures(here, "fake", 4..6, 0);
+    formula(Kind::Inception).save(here.join("i.safetensors")).unwrap();
+    let fid = |more: &[&str]| {
+        let arguments = ["--real", "real", "--fake", "fake", "--metrics", "fid", "--json", "a.json"];
+        out(here, &[&arguments[..], &["--features", "inception:i.safetensors"], more].concat());
+        json(here, "a.json")
+    };
+    let found = fid(&["--tap", "64", "--protocol", "pytorch"]);
+    let network = Inception::open(here.join("i.safetensors"), &Device::Cpu).unwrap();
+    let features = |from: u64| {
+        network.features_of(&[picture(from, 24), picture(from + 1, 24)], Protocol::Pytorch, Tap::Pool1).unwrap()
+    };
+    let expected = frechet_distance(&features(0), &features(4)).unwrap();
+    assert!(expected > 0.0 && (value(&found, "fid") / expected - 1.0).abs() < 1e-6, "{expected}: {found:#}");
+    let metric = &found["metrics"]["fid"];
+    assert_eq!((&metric["metric"], &metric["network"]["dims"]), (&"FID (inception 64)".into(), &64.into()));
+    let resize = found["features"]["resize"].as_str().unwrap();
+    assert!(resize.starts_with("pytorch: ") && resize.ends_with("299×299"), "{resize}");
+    assert_eq!(found["features"]["hash"], "1e".repeat(32).as_str());
+    assert_eq!(fid(&[])["metrics"]["fid"]["metric"], "FID", "that of papers has no other name");
+}
+
+/// Killed while it reads features, it goes on where it was, and gives what an undisturbed one gives.
+#[test]
+fn a_killed_evaluation_goes_on() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    pictures(here, "real", 0..300, 0);
+    pictures(here, "fake", 300..320, 0);
+    let arguments = ["--real", "real", "--fake", "fake", "--metrics", "fid,kid", "--cache", "kept", "--json", "a.json"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tachie"));
+    command.arg("evaluate").args(arguments).args(["--device", "cpu"]).current_dir(here);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let kept = || std::fs::read_dir(here.join("kept/features")).map_or(0, |entries| entries.count());
+    while kept() == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(kept() > 0);
+    out(here, &arguments);
+    let found = json(here, "a.json");
+    out(here, &[&arguments[..6], &["--json", "b.json"]].concat());
+    assert_eq!(found, json(here, "b.json"));
+    let whole = std::fs::read_dir(here.join("kept/features")).unwrap().map(|entry| entry.unwrap().path());
+    let whole = whole.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    assert_eq!(whole.count(), 3, "256 and 44 real, 20 generated pictures");
 }

@@ -25,7 +25,8 @@ const LISTED: usize = 20;
 /// The JSON file has {"metrics": {NAME: {"metric", "value", "n", "references", "spread", "best", "protocol",
 /// "warnings", "network"}}, "real", "fake", "features": {"name", "hash", "resize", "dims"}, "unmatched", "warnings",
 /// "notes"}. NAME is the name of the metric; precision-recall gives precision and recall, density-coverage density and
-/// coverage, memorisation authenticity, swd one more for each size. A value that is not finite is a text: the PSNR of
+/// coverage, memorisation authenticity, swd one more for each size. The spread is {"deviation"}, {"error"}, {"range"} or
+/// {"interval": {"low", "high"}}. A value that is not finite is a text: the PSNR of
 /// equal pictures is "inf" (pairs that are equal beside others that are not are counted in its warnings).
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -121,7 +122,8 @@ fn of_features(args: &Args, real: &Path, fake: &Path) -> Result<Report> {
     let about = |path: &Path, tensor: &Tensor| json!({ "path": path, "pictures": tensor.dims()[0] });
     let features = json!({ "name": "given", "hash": null, "resize": null, "dims": first.dims()[1] });
     let about = json!({ "real": about(real, &first), "fake": about(fake, &second), "features": features });
-    let row = Row { split: real.display().to_string(), model: fake.display().to_string(), measured };
+    let (split, model) = (real.display().to_string(), fake.display().to_string());
+    let row = Row { split, model, pictures: second.dims()[0], measured };
     Ok(Report { results: Results::of(vec![row]), about })
 }
 

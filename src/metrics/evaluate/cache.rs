@@ -9,7 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use candle_core::Tensor;
 use serde::Serialize;
@@ -21,8 +21,13 @@ use crate::weights::safetensors;
 use crate::{Error, Result};
 
 /// Part of every key: another version of the computation finds nothing of an older one.
-const VERSION: &str = "1";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 const FEATURES: &str = "features";
+const RESULTS: &str = "results";
+/// Begins the extension of files that are being written.
+const TEMPORARY: &str = "tmp-";
+/// What is being written for longer was interrupted.
+const STALE: Duration = Duration::from_secs(3600);
 
 /// A folder of kept features and results, or none.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +54,9 @@ struct Sealed<T> {
 
 impl Cache {
     pub(super) fn of(folder: &Path) -> Cache {
+        for place in [FEATURES, RESULTS] {
+            remove_leftovers(&folder.join(place));
+        }
         Cache { folder: Some(folder.to_path_buf()) }
     }
 
@@ -67,7 +75,7 @@ impl Cache {
     /// The place of a result that these texts decide.
     pub(super) fn result_at(&self, parts: &[&str]) -> Option<PathBuf> {
         let key = key(&[&["result"], parts].concat());
-        Some(self.folder.as_ref()?.join("results").join(format!("{key}.json")))
+        Some(self.folder.as_ref()?.join(RESULTS).join(format!("{key}.json")))
     }
 }
 
@@ -131,6 +139,18 @@ fn text_seal<T: Serialize>(kept: &T) -> serde_json::Result<String> {
     Ok(blake3::hash(&serde_json::to_vec(kept)?).to_hex().to_string())
 }
 
+/// Removes what evaluations that were killed left behind. Whatever cannot be removed harms nobody.
+fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let age = entry.metadata().and_then(|about| about.modified()).ok().and_then(|time| time.elapsed().ok());
+        if extension.starts_with(TEMPORARY) && age.is_some_and(|age| age > STALE) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 fn key(parts: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("tachie 2026 kept measurements");
     for part in [VERSION].iter().chain(parts) {
@@ -147,7 +167,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     let unique = format!("{}-{now}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let temporary = path.with_extension(format!("tmp-{unique}"));
+    let temporary = path.with_extension(format!("{TEMPORARY}{unique}"));
     let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|e| {
         // What is wrong is reported; half a file under a name of its own harms nobody.

@@ -166,21 +166,21 @@ impl Evaluation {
             let real = Side::new(split.clone(), real.clone())?;
             real.pictures.notes().into_iter().for_each(|note| work.note(note));
             for (model, maker) in &self.models {
-                let measured = self.judge(&work, &real, model, maker.as_ref())?;
-                results.rows.push(Row { split: split.clone(), model: model.clone(), measured });
+                let (pictures, measured) = self.judge(&work, &real, model, maker.as_ref())?;
+                results.rows.push(Row { split: split.clone(), model: model.clone(), pictures, measured });
             }
         }
         results.notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(results)
     }
 
-    /// All trials of one model on one split.
-    fn judge(&self, work: &Work, real: &Side, name: &str, model: &dyn Model) -> Result<Vec<Measured>> {
+    /// All trials of one model on one split; how many pictures each has.
+    fn judge(&self, work: &Work, real: &Side, name: &str, model: &dyn Model) -> Result<(usize, Vec<Measured>)> {
         let trials = if model.fixed() { 1 } else { self.trials };
         if trials < self.trials {
             work.note(format!("{name}: the same pictures in every trial, hence one trial"));
         }
-        let mut each = Vec::with_capacity(trials);
+        let (mut pictures, mut each) = (0, Vec::with_capacity(trials));
         for trial in 0..trials {
             // The first of several trials is the only one of a single trial.
             let seed = if trial == 0 { self.seed } else { self.seed.child(&format!("trial/{trial}")) };
@@ -191,9 +191,10 @@ impl Evaluation {
             if real.same(&fake)? {
                 work.note(format!("{name}: the very pictures that it is compared with"));
             }
+            pictures = fake.pictures.len();
             each.push(work.measure(&whose, &self.metrics, real, &fake)?);
         }
-        over_trials(each)
+        Ok((pictures, over_trials(each)?))
     }
 
     fn check(&self) -> Result<()> {

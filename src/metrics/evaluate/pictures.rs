@@ -144,12 +144,9 @@ impl Pictures for Chosen {
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
-        // One by one only where they do not lie together.
-        let mut read = Vec::with_capacity(range.len());
-        for run in self.chosen[range].chunk_by(|a, b| a + 1 == *b) {
-            read.extend(self.pictures.read(run[0]..run[0] + run.len())?);
-        }
-        Ok(read)
+        let runs = self.chosen[range].par_chunk_by(|a, b| a + 1 == *b);
+        let read: Vec<_> = runs.map(|run| self.pictures.read(run[0]..run[0] + run.len())).collect();
+        Ok(read.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {

@@ -45,6 +45,8 @@ pub struct Row {
     pub split: String,
     /// The model.
     pub model: String,
+    /// How many pictures of the model were judged, in each trial.
+    pub pictures: usize,
     /// Its numbers, in the order of the metrics.
     pub measured: Vec<Measured>,
 }
@@ -173,7 +175,7 @@ impl Results {
         for column in self.columns() {
             table = self.column(table, &column);
         }
-        let table = table.integers("n", self.rows.iter().map(Row::pictures)).caption(self.caption.clone());
+        let table = table.integers("n", self.rows.iter().map(|row| row.pictures)).caption(self.caption.clone());
         self.footer(table).build()
     }
 
@@ -239,10 +241,10 @@ impl Results {
         found
     }
 
-    /// `{"rows": [{"split", "model", "metrics": {"fid": {"value", "n", "protocol", "spread", "warnings", …}}}],
+    /// `{"rows": [{"split", "model", "pictures", "metrics": {"fid": {"value", "n", "protocol", "spread", "warnings", …}}}],
     /// "networks": […], "notes": […]}`. A number that is not finite is a text: `"inf"`, `"-inf"` or `"nan"`.
     pub fn json(&self) -> Value {
-        let row = |row: &Row| json!({ "split": row.split, "model": row.model, "metrics": row.json() });
+        let row = |row: &Row| json!({ "split": row.split, "model": row.model, "pictures": row.pictures, "metrics": row.json() });
         let networks: Vec<Value> = self.networks().into_iter().map(NetworkCard::json).collect();
         json!({ "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "networks": networks, "notes": self.notes })
     }
@@ -315,12 +317,6 @@ impl Row {
             (measured.key.clone(), value)
         };
         Value::Object(self.measured.iter().map(number).collect::<Map<_, _>>())
-    }
-
-    /// How many pictures were judged.
-    fn pictures(&self) -> i64 {
-        let most = self.measured.iter().map(|measured| measured.score.n).max();
-        most.and_then(|n| i64::try_from(n).ok()).unwrap_or(0)
     }
 }
 
