@@ -131,7 +131,7 @@ static CHOSEN: LazyLock<Chosen> = LazyLock::new(|| {
 /// bits on every level. The loop must be short, or else the compiler makes one function of it for all levels, with the
 /// narrowest vectors: longer ones are jobs for [`run`].
 #[inline(always)]
-pub(super) fn widest<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn widest<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         match CHOSEN.vectors {

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use faer::{Mat, MatRef, Side};
 
 use super::neighbours::Features;
+use super::singular::sum_of_products_singular_values;
 use crate::metrics::score::Score;
 use crate::show::table::Best;
 use crate::{Error, Result};
@@ -26,7 +27,17 @@ const FEW: usize = 2048;
 pub fn frechet_distance(first: &Tensor, second: &Tensor) -> Result<f64> {
     let (first, second) = (Features::new("first features", first)?, Features::new("second features", second)?);
     second.same_dims(&first)?;
-    Moments::of(&first)?.distance(&Moments::of(&second)?)
+    let (first, second) = both(|| Moments::of(&first), || Moments::of(&second))?;
+    first.distance(&second)
+}
+
+/// Two of them, at once where there are threads.
+fn both(
+    first: impl FnOnce() -> Result<Moments> + Send,
+    second: impl FnOnce() -> Result<Moments> + Send,
+) -> Result<(Moments, Moments)> {
+    let (first, second) = rayon::join(first, second);
+    Ok((first?, second?))
 }
 
 /// [`frechet_distance`] as a score that warns when there are too few pictures; of Inception's features it is the FID.
@@ -36,7 +47,8 @@ pub fn frechet_distance(first: &Tensor, second: &Tensor) -> Result<f64> {
 pub fn fid(real: &Tensor, generated: &Tensor) -> Result<Score> {
     let (real, generated) = (Features::new("real features", real)?, Features::new("generated features", generated)?);
     generated.same_dims(&real)?;
-    let distance = Moments::of(&real)?.distance(&Moments::of(&generated)?)?;
+    let (first, second) = both(|| Moments::of(&real), || Moments::of(&generated))?;
+    let distance = first.distance(&second)?;
     let protocol = format!("Fréchet distance of {} features, covariance over N − 1, f64", real.dims);
     let score = Score::new("FID", distance, generated.rows, protocol).against(real.rows).better(Best::Lowest);
     let smaller = real.rows.min(generated.rows);
@@ -53,8 +65,10 @@ fn too_few(pictures: usize) -> String {
 /// # Errors
 /// When the shapes do not match, a value is not finite, or a covariance is not symmetric.
 pub fn frechet_of_statistics(first: (&Tensor, &Tensor), second: (&Tensor, &Tensor)) -> Result<f64> {
-    let first = Moments::of_statistics("first statistics", first.0, first.1)?;
-    let second = Moments::of_statistics("second statistics", second.0, second.1)?;
+    let (first, second) = both(
+        || Moments::of_statistics("first statistics", first.0, first.1),
+        || Moments::of_statistics("second statistics", second.0, second.1),
+    )?;
     if first.mean.len() != second.mean.len() {
         let expected = format!("{} numbers, as the first mean has", first.mean.len());
         return Err(Error::invalid("second mean", format!("{} numbers", second.mean.len()), expected, ""));
@@ -120,11 +134,12 @@ impl Moments {
     /// The squared distance; both have the same number of features.
     pub(super) fn distance(&self, other: &Moments) -> Result<f64> {
         let between: f64 = self.mean.iter().zip(&other.mean).map(|(a, b)| (a - b) * (a - b)).sum();
-        let product = &self.root * other.root.transpose();
-        let shared = product.singular_values().map_err(|error| {
-            Error::invalid("Fréchet distance", format!("{error:?}"), "singular values of the covariances", "")
-        })?;
-        let within = self.variance + other.variance - 2.0 * shared.iter().sum::<f64>();
+        let shared = sum_of_products_singular_values(self.root.as_ref(), other.root.as_ref());
+        let within = self.variance + other.variance - 2.0 * shared;
+        if !(between + within).is_finite() {
+            let hint = "The features are too large for the squares of their products.";
+            return Err(Error::invalid("Fréchet distance", (between + within).to_string(), "a finite number", hint));
+        }
         Ok(between + within.max(0.0))
     }
 }

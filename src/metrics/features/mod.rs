@@ -9,4 +9,5 @@ pub mod memorisation;
 pub mod neighbours;
 mod pca;
 pub mod precision_recall;
+mod singular;
 pub mod tsne;
