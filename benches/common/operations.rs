@@ -8,8 +8,9 @@ use tachie::models::make_girls::{Adversaries, MakeGirls};
 use tachie::nn::params::{ParamStore, Training};
 use tachie::ops::activation::Activation;
 use tachie::ops::adam::{AdamStep, Update, lerp_all, update};
+use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::norm::{adaptive_instance_norm, batch_norm, instance_norm, pixel_norm};
-use tachie::ops::resample::{avg_pool2d, avg_pool2d_with, upsample_nearest};
+use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::{activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, reduce, spectral};
 use tachie::train::gan::{Gan, Player};
@@ -175,6 +176,11 @@ fn resampling() -> Vec<Case> {
         case("nearest 16x64x32² → 64²", "upsample_nearest", small, |x| upsample_nearest(x, 2)),
         case("average pool 16x64x64² → 32²", "avg_pool2d", PLANE, |x| avg_pool2d(x, 2)),
         case("average pool 3x3 16x64x64² → 32²", "avg_pool2d_3x3", PLANE, |x| avg_pool2d_with(x, 3, 2, 1)),
+        case("average pool 3x3 inside 16x64x64²", "avg_pool2d_inside", PLANE, |x| avg_pool2d_inside(x, 3, 1, 1)),
+        case("maximum pool 16x64x64² → 32²", "max_pool2d", PLANE, |x| max_pool2d(x, 2, 2, 0, Rounding::Down)),
+        case("maximum pool 3x3 16x64x64² → 32²", "max_pool2d_3x3", PLANE, |x| {
+            max_pool2d(x, 3, 2, 1, Rounding::Down)
+        }),
         case("pixel unshuffle 16x64x64² → 32²", "pixel_unshuffle", PLANE, |x| {
             pixel_unshuffle(x, 2, ShuffleOrder::PyTorch)
         }),

@@ -2,6 +2,8 @@
 //!
 //! Distances are Euclidean (L2) on whatever features are given: pixels, or a network's.
 
+use std::sync::OnceLock;
+
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
@@ -44,7 +46,16 @@ pub(crate) struct Features {
     pub dims: usize,
     pub values: Vec<f64>,
     squares: Vec<f64>,
+    /// For the products of rows that are long enough: the rounding errors are looked at again.
+    narrow: OnceLock<Tensor>,
 }
+
+/// References whose products with a block of queries are made at once.
+const REFERENCES: usize = 4096;
+/// Numbers per row from which on products in f32 save more than measuring near pairs again costs.
+const LONG: usize = 64;
+/// Rows whose squares are larger than this are left to f64.
+const FAR: f64 = 1e30;
 
 impl Features {
     /// Reads `[N, ...]`; `what` names it in errors.
@@ -61,7 +72,7 @@ impl Features {
             return Err(Error::invalid(what, format!("{} in row {}", values[bad], bad / dims), "finite numbers", ""));
         }
         let squares = values.par_chunks(dims).map(|row| row.iter().map(|v| v * v).sum()).collect();
-        Ok(Features { what: what.to_string(), rows, dims, values, squares })
+        Ok(Features { what: what.to_string(), rows, dims, values, squares, narrow: OnceLock::new() })
     }
 
     /// Refuses features that cannot be compared with `others`.
@@ -79,35 +90,74 @@ impl Features {
 
     /// Euclidean distance of row `i` to row `j` of `others`.
     pub(crate) fn distance(&self, i: usize, others: &Features, j: usize) -> f64 {
-        let pairs = self.row(i).iter().zip(others.row(j));
-        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+        // Eight sums, which a vector holds; always the same ones.
+        let (mine, theirs) = (self.row(i).chunks(8), others.row(j).chunks(8));
+        let mut sums = [0.0; 8];
+        for (a, b) in mine.zip(theirs) {
+            sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += (a - b) * (a - b));
+        }
+        sums.iter().sum::<f64>().sqrt()
     }
 
     /// Squared distances of the rows `from..to` to all rows of `others`, from |a|² + |b|² − 2ab: fast, and off by at most
     /// [`Features::slack`]. One row of the result per query.
     pub(crate) fn squared_distances(&self, from: usize, to: usize, others: &Features) -> Result<Vec<f64>> {
-        let tensor = |values: &[f64]| Tensor::from_slice(values, (values.len() / self.dims, self.dims), &Device::Cpu);
-        let queries = tensor(&self.values[from * self.dims..to * self.dims])?;
         let mut all = vec![0.0; (to - from) * others.rows];
-        for (chunk, values) in others.values.chunks(4096 * self.dims).enumerate() {
-            let products: Vec<f64> = queries.matmul(&tensor(values)?.t()?)?.flatten_all()?.to_vec1()?;
-            let width = values.len() / self.dims;
-            for (q, products) in products.chunks(width).enumerate() {
-                for (i, product) in products.iter().enumerate() {
-                    let r = chunk * 4096 + i;
-                    let squared = self.squares[from + q] + others.squares[r] - 2.0 * product;
-                    all[q * others.rows + r] = squared.max(0.0);
-                }
+        for start in (0..others.rows).step_by(REFERENCES) {
+            let end = (start + REFERENCES).min(others.rows);
+            let mut put = |products: &[f64]| {
+                let lines = all.par_chunks_mut(others.rows).zip(products.par_chunks(end - start)).enumerate();
+                lines.for_each(|(q, (line, products))| {
+                    let squares = others.squares[start..end].iter().zip(products);
+                    for (squared, (square, product)) in line[start..end].iter_mut().zip(squares) {
+                        *squared = (self.squares[from + q] + square - 2.0 * product).max(0.0);
+                    }
+                });
+            };
+            if self.narrow_beside(others) {
+                let [queries, references] = [self.narrow(from, to)?, others.narrow(start, end)?];
+                let products: Vec<f32> = queries.matmul(&references.t()?)?.flatten_all()?.to_vec1()?;
+                put(&products.into_par_iter().map(f64::from).collect::<Vec<f64>>());
+            } else {
+                let [queries, references] = [self.wide(from, to)?, others.wide(start, end)?];
+                put(&queries.matmul(&references.t()?)?.flatten_all()?.to_vec1::<f64>()?);
             }
         }
         Ok(all)
     }
 
+    fn wide(&self, from: usize, to: usize) -> Result<Tensor> {
+        let values = &self.values[from * self.dims..to * self.dims];
+        Ok(Tensor::from_slice(values, (to - from, self.dims), &Device::Cpu)?)
+    }
+
+    fn narrow(&self, from: usize, to: usize) -> Result<Tensor> {
+        let all = match self.narrow.get() {
+            Some(all) => all,
+            None => {
+                let values: Vec<f32> = self.values.par_iter().map(|value| *value as f32).collect();
+                let all = Tensor::from_vec(values, (self.rows, self.dims), &Device::Cpu)?;
+                self.narrow.get_or_init(|| all)
+            }
+        };
+        Ok(all.narrow(0, from, to - from)?)
+    }
+
+    /// Whether products with rows of `others` are made in f32.
+    fn narrow_beside(&self, others: &Features) -> bool {
+        self.dims >= LONG && self.largest_square().max(others.largest_square()) < FAR
+    }
+
+    fn largest_square(&self) -> f64 {
+        self.squares.iter().copied().fold(0.0, f64::max)
+    }
+
     /// Bound on the rounding error of [`Features::squared_distances`].
     pub(crate) fn slack(&self, others: &Features) -> f64 {
-        let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
-        // Each sum of D products is off by at most D ε |a||b|.
-        4.0 * (self.dims + 4) as f64 * f64::EPSILON * (largest(&self.squares) + largest(&others.squares))
+        let epsilon = if self.narrow_beside(others) { f64::from(f32::EPSILON) } else { f64::EPSILON };
+        // Each sum of D products of rounded numbers is off by at most (D + 2) ε/2 |a||b|, and by no more than the smallest
+        // numbers where these are too small for their type.
+        2.0 * (self.dims + 4) as f64 * (epsilon * (self.largest_square() + others.largest_square()) + 1e-37)
     }
 }
 
@@ -147,9 +197,21 @@ mod tests {
     #[test]
     fn neighbours_are_those_of_the_plain_definition() {
         let mut stream = Seed(4).stream("features");
-        let queries = stream.normal_tensor(&[300, 17], &Device::Cpu).unwrap();
-        let references = stream.normal_tensor(&[5000, 17], &Device::Cpu).unwrap();
-        let found = nearest(&queries, &references, 4).unwrap();
+        let mut draw = |rows| stream.normal_tensor(&[rows, 17], &Device::Cpu).unwrap();
+        check(&draw(300), &draw(5000));
+    }
+
+    /// So near each other, and so far from 0, that products in f32 alone would mix them up.
+    #[test]
+    fn long_rows_have_the_same_neighbours() {
+        let mut stream = Seed(5).stream("features");
+        let mut draw =
+            |rows| ((stream.normal_tensor(&[rows, 100], &Device::Cpu).unwrap() * 1e-4).unwrap() + 1.0).unwrap();
+        check(&draw(300), &draw(5000));
+    }
+
+    fn check(queries: &Tensor, references: &Tensor) {
+        let found = nearest(queries, references, 4).unwrap();
         let (q, r) = (queries.to_vec2::<f32>().unwrap(), references.to_vec2::<f32>().unwrap());
         for i in [0, 255, 256, 299] {
             let distance = |r: &Vec<f32>| {
@@ -157,8 +219,10 @@ mod tests {
             };
             let mut all: Vec<_> = r.iter().map(distance).enumerate().collect();
             all.sort_by(|a, b| a.1.total_cmp(&b.1));
-            let expected: Vec<_> = all[..4].iter().map(|&(index, distance)| Neighbour { index, distance }).collect();
-            assert_eq!(found[i], expected, "query {i}");
+            let indices: Vec<usize> = found[i].iter().map(|neighbour| neighbour.index).collect();
+            assert_eq!(indices, all[..4].iter().map(|(index, _)| *index).collect::<Vec<_>>(), "query {i}");
+            let apart = |(found, (_, distance)): (&Neighbour, &(usize, f64))| (found.distance / distance - 1.0).abs();
+            assert!(found[i].iter().zip(&all).map(apart).all(|apart| apart < 1e-14), "query {i}: {:?}", found[i]);
         }
     }
 

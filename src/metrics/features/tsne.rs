@@ -268,6 +268,7 @@ fn trustworthiness(features: &Features, points: &[[f64; 2]]) -> Result<f64> {
     let flat: Vec<f64> = points.iter().flatten().copied().collect();
     let map = Features::new("t-SNE map", &Tensor::from_vec(flat, (n, 2), &candle_core::Device::Cpu)?)?;
     let near = neighbours::nearest_others(&map, k)?;
+    let slack = 2.0 * features.slack(features);
     let mut penalty = 0;
     for from in (0..n).step_by(256) {
         let to = (from + 256).min(n);
@@ -278,7 +279,13 @@ fn trustworthiness(features: &Features, points: &[[f64; 2]]) -> Result<f64> {
             .map(|(q, distances)| {
                 let i = from + q;
                 let before = |j: usize| {
-                    let nearer = |l: &usize| *l != i && (distances[*l], *l) < (distances[j], j);
+                    let reach = features.distance(i, features, j);
+                    let nearer = |l: &usize| {
+                        let apart = distances[*l] - distances[j];
+                        // Where rounding could decide, the distances are measured again, exactly.
+                        let exactly = || (features.distance(i, features, *l), *l) < (reach, j);
+                        *l != i && if apart.abs() > slack { apart < 0.0 } else { exactly() }
+                    };
                     (0..n).filter(nearer).count() + 1
                 };
                 near[i].iter().map(|neighbour| before(neighbour.index).saturating_sub(k)).sum::<usize>()
