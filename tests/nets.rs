@@ -25,9 +25,14 @@ fn golden(name: &str) -> &'static Tensor {
     &golden[name]
 }
 
-/// Data that is not part of the project, when it lies beside it.
+/// Published heads of LPIPS.
 fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/real/lpips").join(name);
+    beside(&format!("lpips/{name}"))
+}
+
+/// Data that is not part of the project, when it lies beside it.
+fn beside(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/real").join(name);
     if !path.exists() {
         println!("skipped: {} is absent", path.display());
     }
@@ -242,6 +247,23 @@ fn illustration2vec_names_tags() {
     let x = Tensor::zeros((1, 3, 64, 64), candle_core::DType::F32, &Device::Cpu).unwrap();
     assert!(net.forward(&x).unwrap_err().to_string().contains("224"));
     assert_eq!(illustration2vec::prepare(&picture(1, 3, 3)).unwrap().dims(), [3, 224, 224]);
+}
+
+/// Takes 3 GiB: most of the network is one layer.
+#[test]
+fn illustration2vec_makes_features() {
+    let net = Illustration2Vec::new(&formula(Kind::I2vFeatures), Kind::I2vFeatures, &Device::Cpu).unwrap();
+    let features = net.outputs_of(&[picture(1, 50, 37)]).unwrap();
+    assert_eq!(features.dims(), [1, illustration2vec::FEATURES]);
+    agrees(&features, "i2v.features");
+}
+
+#[test]
+fn the_published_list_names_every_tag() {
+    let Some(path) = beside("moe/tag_list.json") else { return };
+    let names = Illustration2Vec::tags_from(path).unwrap();
+    assert_eq!([&names[0][..], &names[512], &names[1024]], ["1girl", "hatsune miku", "touhou"]);
+    assert_eq!(names[1536..], ["safe", "questionable", "explicit"]);
 }
 
 #[test]

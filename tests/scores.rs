@@ -85,6 +85,15 @@ fn features_are_judged_as_by_torch_fidelity() {
 }
 
 #[test]
+fn the_defaults_are_those_of_torch_fidelity() {
+    let generated = ((normal(16, "generated", 2000, 64) * 0.9).unwrap() + 0.1).unwrap();
+    let real = normal(16, "real", 2000, 64);
+    assert_close("kid, defaults", &with_deviation(&Kid::new().score(&real, &generated).unwrap()), 1e-9);
+    let balls = precision_recall(&real, &generated).unwrap().map(|score| score.value);
+    assert_close("precision, recall, defaults", &balls, 1e-6);
+}
+
+#[test]
 fn density_and_coverage_are_those_of_their_authors() {
     let [real, generated] = features();
     let found = density_coverage(&real, &generated).unwrap().map(|score| score.value);

@@ -2,7 +2,8 @@
 //! every number of pictures, so that it is the one to take when there are few.
 
 use candle_core::Tensor;
-use faer::Mat;
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
 use super::neighbours::Features;
@@ -102,17 +103,20 @@ fn discrepancy(first: &Features, rows: &[usize], second: &Features, others: &[us
         |features: &Features, rows: &[usize]| Mat::from_fn(features.dims, rows.len(), |d, i| features.row(rows[i])[d]);
     let (first, second) = (columns(first, rows), columns(second, others));
     let m = rows.len() as f64;
-    let pairs = |a: &Mat<f64>, b: &Mat<f64>, with_itself: bool| {
-        let products = a.transpose() * b;
-        let kernel = |product: &f64| (product / a.nrows() as f64 + 1.0).powi(3);
-        let column = |j: usize| {
-            let all: f64 = products.col(j).iter().map(kernel).sum();
-            if with_itself { all } else { all - kernel(&products[(j, j)]) }
-        };
-        (0..products.ncols()).map(column).sum::<f64>()
-    };
-    let within = pairs(&first, &first, false) + pairs(&second, &second, false);
-    within / (m * (m - 1.0)) - 2.0 * pairs(&first, &second, true) / (m * m)
+    let kernel = |product: &f64| (product / first.nrows() as f64 + 1.0).powi(3);
+    let across = first.transpose() * &second;
+    let across: f64 = (0..rows.len()).map(|j| across.col(j).iter().map(kernel).sum::<f64>()).sum();
+    let within = half(&first, kernel) + half(&second, kernel);
+    2.0 * within / (m * (m - 1.0)) - 2.0 * across / (m * m)
+}
+
+/// The sum of the kernel over all pairs of different columns, each pair once.
+fn half(set: &Mat<f64>, kernel: impl Fn(&f64) -> f64) -> f64 {
+    let mut products = Mat::zeros(set.ncols(), set.ncols());
+    let (below, all) = (BlockStructure::StrictTriangularLower, BlockStructure::Rectangular);
+    matmul(products.as_mut(), below, Accum::Replace, set.transpose(), all, set, all, 1.0, Par::Seq);
+    let column = |j: usize| products.col(j).iter().skip(j + 1).map(&kernel).sum::<f64>();
+    (0..set.ncols()).map(column).sum()
 }
 
 #[cfg(test)]

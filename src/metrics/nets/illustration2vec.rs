@@ -4,7 +4,7 @@
 //!
 //! Layers have the names of the published Caffe files. The two networks have weights of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -85,6 +85,26 @@ impl Illustration2Vec {
         Ok(Illustration2Vec { trunk, end, device: scope.device().clone(), card: None })
     }
 
+    /// Names of the tags in the order of the tag network's probabilities, from the file `tag_list.json` that is published
+    /// beside its weights: a list of 1,539 different texts in JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no such list.
+    pub fn tags_from(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let path = path.as_ref();
+        let text = std::fs::read(path).map_err(|source| Error::io("read the names of tags", path, source))?;
+        let expected = || format!("a list of {TAGS} different names in JSON");
+        let hint = "It is published with the weights of Illustration2Vec 2.0 as tag_list.json.";
+        let names: Vec<String> =
+            serde_json::from_slice(&text).map_err(|error| Error::file(path, error.to_string(), expected(), hint))?;
+        let different = names.iter().collect::<BTreeSet<_>>().len();
+        if [names.len(), different] != [TAGS; 2] {
+            let found = format!("{} names, {different} of them different", names.len());
+            return Err(Error::file(path, found, expected(), hint));
+        }
+        Ok(names)
+    }
+
     /// What the weights are; `None` for weights that came from no file.
     pub fn card(&self) -> Option<&Card> {
         self.card.as_ref()
@@ -135,4 +155,27 @@ pub fn prepare(picture: &RgbImage) -> Result<Tensor> {
     let planes = rgb.chunks_exact(SIZE * SIZE).rev().zip(MEAN_BGR);
     let bgr = planes.flat_map(|(plane, mean)| plane.iter().map(move |value| value - mean)).collect();
     Ok(Tensor::from_vec(bgr, (3, SIZE, SIZE), &Device::Cpu)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_tags_are_read_or_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |names: &[String]| {
+            let path = folder.path().join("tag_list.json");
+            std::fs::write(&path, serde_json::to_string(names).unwrap()).unwrap();
+            Illustration2Vec::tags_from(path)
+        };
+        let mut names: Vec<String> = (0..TAGS).map(|i| format!("tag {i}")).collect();
+        assert_eq!(read(&names).unwrap(), names);
+        let message = read(&names[1..]).unwrap_err().to_string();
+        assert!(message.contains("tag_list.json") && message.contains("1538 names"), "{message}");
+        names[7] = names[8].clone();
+        assert!(read(&names).unwrap_err().to_string().contains("1538 of them different"));
+        let none = Illustration2Vec::tags_from(folder.path().join("none.json")).unwrap_err().to_string();
+        assert!(none.contains("none.json"), "{none}");
+    }
 }

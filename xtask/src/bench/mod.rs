@@ -28,7 +28,7 @@ Without a PART all of them but onednn. Each rewrites its section of benches/resu
 A part that fails says so, and the others still run. Models of 128 px and more are in steps with the largest number of
 threads; --large adds them to the others and to memory.
 --python names an interpreter that has the packages of benches/pytorch/requirements.txt; otherwise they are installed below
-target, once (5 GB, about 8 minutes).";
+target, once (4 GB, about 8 minutes).";
 
 /// What can be measured, and about how many minutes it takes with five rounds on the machine of benches/results.md: for every
 /// number of threads where it is measured with several.
