@@ -44,8 +44,9 @@ fn unseen_drawn_faces_are_read() {
         right.count() as f64 / N as f64
     };
     let mean = (0..34).map(accuracy).sum::<f64>() / 34.0;
-    let worst = (0..34).map(accuracy).fold(1.0, f64::min);
-    assert!(mean >= 0.97 && worst >= 0.85, "mean accuracy {mean}, worst {worst}, seed 4711");
+    let colours = (0..34).filter(|&id| read[0].tags().group_of(id).is_some());
+    let worst = colours.map(accuracy).fold(1.0, f64::min);
+    assert!(mean >= 0.97 && worst >= 0.93, "mean accuracy {mean}, of the worst colour {worst}, seed 4711");
     for labels in read {
         for group in labels.tags().groups() {
             let sum: f32 = group.members.iter().map(|&member| labels.values[member]).sum();
