@@ -67,15 +67,15 @@ pub fn about(path: impl AsRef<Path>) -> Result<Option<String>> {
     let path = path.as_ref();
     let io = |source| Error::io("read the weights", path, source);
     let mut file = File::open(path).map_err(io)?;
-    let mut head = Vec::new();
-    (&mut file).take(8).read_to_end(&mut head).map_err(io)?;
-    let Ok(length) = <[u8; 8]>::try_from(&head[..]).map(u64::from_le_bytes) else { return Ok(None) };
+    let (mut start, mut header) = (Vec::new(), Vec::new());
+    (&mut file).take(8).read_to_end(&mut start).map_err(io)?;
+    let Ok(length) = <[u8; 8]>::try_from(&start[..]).map(u64::from_le_bytes) else { return Ok(None) };
     if length > LONGEST {
         return Ok(None);
     }
-    file.take(length).read_to_end(&mut head).map_err(io)?;
-    let header = SafeTensors::read_metadata(&head).ok();
-    Ok(header.and_then(|(_, header)| header.metadata().as_ref()?.get(ABOUT).cloned()))
+    file.take(length).read_to_end(&mut header).map_err(io)?;
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap_or_default();
+    Ok(header["__metadata__"][ABOUT].as_str().map(str::to_string))
 }
 
 fn float(dtype: Dtype) -> Option<DType> {
