@@ -82,7 +82,7 @@ fn between(bytes: &[u8], side: usize, x: f32, y: f32) -> [f32; 3] {
 /// Gain of each channel, saturation, contrast, brightness and gamma.
 fn light(picture: &mut [f32], s: &mut Stream) {
     // Paintings are warmer and duller than flat drawings.
-    let gains = [(0.96, 1.09), (0.93, 1.06), (0.88, 1.06)].map(|(low, high)| s.range(low, high) as f32);
+    let gains = [(0.96, 1.09), (0.94, 1.05), (0.88, 1.06)].map(|(low, high)| s.range(low, high) as f32);
     let saturation = s.range(0.6, 1.15) as f32;
     let contrast = s.range(0.75, 1.2) as f32;
     let brightness = s.range(-0.06, 0.10) as f32;
