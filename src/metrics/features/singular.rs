@@ -240,10 +240,10 @@ fn singular_values(diagonal: &[f64], above: &[f64]) -> Vec<f64> {
         for _ in 0..f64::MANTISSA_DIGITS {
             let middle: [f64; LANES] = std::array::from_fn(|lane| (low[lane] + high[lane]) / 2.0);
             let below = widest(|| below(&middle, &squares));
-            for lane in 0..LANES {
+            for (lane, middle) in middle.into_iter().enumerate() {
                 // As many eigenvalues are the negative ones.
                 let side = if below[lane] > (n + first + lane) as f64 { &mut high } else { &mut low };
-                side[lane] = middle[lane];
+                side[lane] = middle;
             }
         }
         low
