@@ -26,6 +26,8 @@ const PIECE: usize = 256;
 const LANES: usize = 16;
 /// What stands for 0 where it is divided by; numbers are scaled to 1.
 const TINY: f64 = 1e-280;
+/// Squares of numbers that rounding errors of the largest one are far above.
+const NOTHING: f64 = 1e-60;
 
 /// The sum of the singular values of A·Bᵀ, whose numbers are finite.
 pub(super) fn sum_of_products_singular_values(a: MatRef<f64>, b: MatRef<f64>) -> f64 {
@@ -166,7 +168,7 @@ impl Band {
         let mut reflection = [0.0; BAND];
         let reflection = &mut reflection[..to - from];
         reflection.copy_from_slice(self.row(row, from, to));
-        let Some((first, factor)) = reflector(reflection) else { return };
+        let (first, factor) = reflector(reflection);
         let line = self.row(row, from, to);
         line.fill(0.0);
         line[0] = first;
@@ -187,7 +189,7 @@ impl Band {
         for (value, i) in reflection.iter_mut().zip(from..to) {
             *value = self.row(i, from, from + 1)[0];
         }
-        let Some((first, factor)) = reflector(reflection) else { return };
+        let (first, factor) = reflector(reflection);
         let end = (to + BAND).min(self.size);
         let mut sums = [0.0; 2 * BAND];
         let sums = &mut sums[..end - from];
@@ -203,17 +205,17 @@ impl Band {
     }
 }
 
-/// Turns numbers x into a reflection 1 − factor·v·vᵀ of x to its first axis; that first number, and the factor. None
-/// where nothing but the first number is there.
-fn reflector(x: &mut [f64]) -> Option<(f64, f64)> {
+/// Turns numbers x into a reflection 1 − factor·v·vᵀ of x to its first axis; that first number, and the factor. Where next
+/// to nothing but the first number is there, the factor is 0: squares would be too small for their reciprocals.
+fn reflector(x: &mut [f64]) -> (f64, f64) {
     let rest: f64 = x[1..].iter().map(|x| x * x).sum();
-    if rest == 0.0 {
-        return None;
+    if rest < NOTHING {
+        return (x[0], 0.0);
     }
     let length = -(x[0] * x[0] + rest).sqrt().copysign(x[0]);
     let lead = x[0] - length;
     x[0] = lead;
-    Some((length, 2.0 / (lead * lead + rest)))
+    (length, 2.0 / (lead * lead + rest))
 }
 
 /// In eight sums, which a vector holds.
@@ -258,15 +260,14 @@ fn singular_values(diagonal: &[f64], above: &[f64]) -> Vec<f64> {
 /// each of these numbers.
 #[inline(always)]
 fn below(shifts: &[f64; LANES], squares: &[f64]) -> [f64; LANES] {
-    let sign = |x: f64| if x < 0.0 { 1.0 } else { 0.0 };
-    let mut pivots = shifts.map(|shift| -shift);
+    // A pivot of 0 counts as a negative one that is next to nothing.
+    let away = |pivot: f64| if pivot.abs() < TINY { -TINY } else { pivot };
+    let sign = |pivot: f64| if pivot < 0.0 { 1.0 } else { 0.0 };
+    let mut pivots = shifts.map(|shift| away(-shift));
     let mut counts = pivots.map(sign);
     for square in squares {
         for lane in 0..LANES {
-            let pivot = pivots[lane];
-            // A pivot of 0 counts as a negative one that is next to nothing.
-            let pivot = if pivot.abs() < TINY { -TINY } else { pivot };
-            pivots[lane] = -shifts[lane] - square / pivot;
+            pivots[lane] = away(-shifts[lane] - square / pivots[lane]);
             counts[lane] += sign(pivots[lane]);
         }
     }
@@ -301,8 +302,11 @@ mod tests {
     fn zeros_ones_and_diagonals_by_hand() {
         let sum = |matrix: &Mat<f64>| sum_of_singular_values(matrix.clone());
         assert_eq!(sum(&Mat::zeros(70, 70)), 0.0);
-        let ones = Mat::from_fn(70, 50, |_, _| 1.0);
-        assert!((sum(&ones) - 3500f64.sqrt()).abs() < 1e-11, "{}", sum(&ones));
+        for (rows, columns) in [(70, 50), (33, 33), (40, 40), (64, 64)] {
+            let ones = Mat::from_fn(rows, columns, |_, _| 1.0);
+            let expected = ((rows * columns) as f64).sqrt();
+            assert!((sum(&ones) - expected).abs() < 1e-11, "{rows}, {columns}: {}", sum(&ones));
+        }
         let diagonal = Mat::from_fn(100, 100, |i, j| if i == j { i as f64 * (-1f64).powi(i as i32) } else { 0.0 });
         assert!((sum(&diagonal) - 4950.0).abs() < 1e-9, "{}", sum(&diagonal));
     }
