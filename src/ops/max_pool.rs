@@ -1,7 +1,7 @@
 //! Maximum pooling.
 //!
-//! The position of each window's maximum turns it into a selection, which is linear: [`Pick`] takes a tensor's numbers at
-//! the positions of another one's maxima, [`Put`] adds numbers to them, and the two are each other's gradient.
+//! The position of each window's maximum turns it into a selection, which is linear: `Pick` takes a tensor's numbers at
+//! the positions of another one's maxima, `Put` adds numbers to them, and the two are each other's gradient.
 
 use std::ops::Range;
 
