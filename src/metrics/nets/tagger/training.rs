@@ -57,7 +57,7 @@ pub struct Training {
 impl Default for Training {
     /// What the built-in weights were trained with.
     fn default() -> Self {
-        Training { seed: Seed(0), faces: 6_000, steps: 1_500, batch: 32, rate: 2e-3 }
+        Training { seed: Seed(0), faces: 6_000, steps: 3_000, batch: 32, rate: 2e-3 }
     }
 }
 
