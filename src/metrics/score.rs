@@ -256,7 +256,9 @@ fn wilson(hits: usize, n: usize) -> Spread {
     let scale = 1.0 / (1.0 + Z * Z / n);
     let middle = scale * (p + Z * Z / (2.0 * n));
     let half = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Spread::Interval { low: (middle - half).max(0.0), high: (middle + half).min(1.0) }
+    // Rounding would leave a little beside the ends where the interval reaches them.
+    let (low, high) = (if hits == 0 { 0.0 } else { middle - half }, if p == 1.0 { 1.0 } else { middle + half });
+    Spread::Interval { low, high }
 }
 
 #[cfg(test)]
