@@ -116,7 +116,10 @@ pub fn serialize(tensors: &BTreeMap<String, Tensor>, about: &str) -> Result<Vec<
             DType::F32 => (Dtype::F32, bytemuck::cast_slice(&flat.to_vec1::<f32>()?).to_vec()),
             DType::F64 => (Dtype::F64, bytemuck::cast_slice(&flat.to_vec1::<f64>()?).to_vec()),
             DType::F16 => (Dtype::F16, View::data(&flat).into_owned()),
-            other => return Err(Error::invalid(format!("tensor {name}"), format!("{other:?}"), "F16, F32 or F64", "")),
+            DType::U8 => (Dtype::U8, flat.to_vec1::<u8>()?),
+            other => {
+                return Err(Error::invalid(format!("tensor {name}"), format!("{other:?}"), "U8, F16, F32 or F64", ""));
+            }
         };
         raw.push((name, dtype, tensor.dims().to_vec(), bytes));
     }
