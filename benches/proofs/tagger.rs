@@ -1,7 +1,7 @@
 //! Proof of the built-in tagger: trained anew from its seed, is it the one that comes with the crate, and how well does
 //! it read faces that it has not seen, drawn by `Avatar` and by the published make.girls.moe generator?
 //!
-//! `cargo xtask prove tagger [-- --evaluate-only]` prints the numbers beside the wanted ones and writes
+//! `cargo xtask prove tagger [--evaluate-only]` prints the numbers beside the wanted ones and writes
 //! `target/proofs/tagger`: `tagger.safetensors`, `tags.csv`, `numbers.json` and pictures with what was read off them.
 //! To ship what it wrote, copy `tagger.safetensors` to `src/metrics/nets/tagger/builtin.safetensors`.
 //!

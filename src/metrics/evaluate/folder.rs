@@ -9,7 +9,7 @@ use std::sync::Arc;
 use image::{ColorType, ImageFormat, RgbImage};
 use rayon::prelude::*;
 
-use super::pictures::{Chosen, Pictures};
+use super::pictures::{Chosen, Pictures, within};
 use crate::data::import::{Header, Refused, header, original};
 use crate::data::tags::Labels;
 use crate::{Error, Result};
@@ -102,6 +102,10 @@ impl Folder {
         &self.shared.root
     }
 
+    fn range(&self, range: Range<usize>) -> Result<&[String]> {
+        Ok(&self.shared.keys[within(&self.name(), range, self.len())?])
+    }
+
     /// Positions by path without extension.
     fn stems(&self) -> Result<BTreeMap<String, usize>> {
         let mut stems = BTreeMap::new();
@@ -167,7 +171,7 @@ impl Pictures for Folder {
             original(&path).map_err(|refused| unusable(&path, refused))
         };
         // Collected twice, so that of several broken files the first is named.
-        self.shared.keys[range].par_iter().map(read).collect::<Vec<_>>().into_iter().collect()
+        self.range(range)?.par_iter().map(read).collect::<Vec<_>>().into_iter().collect()
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {
@@ -178,7 +182,7 @@ impl Pictures for Folder {
             copied.map_err(|e| Error::io("read the picture", &path, e))?;
             Ok(hasher.finalize().to_hex().to_string())
         };
-        let hashes = self.shared.keys[range].par_iter().map(hash).collect::<Result<Vec<String>>>()?;
+        let hashes = self.range(range)?.par_iter().map(hash).collect::<Result<Vec<String>>>()?;
         Ok(format!("files {}", hashes.join(" ")))
     }
 

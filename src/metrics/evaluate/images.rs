@@ -6,11 +6,11 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::model::{Model, hash_numbers};
-use super::pictures::Pictures;
+use super::pictures::{Pictures, within};
+use crate::Result;
 use crate::data::batch::Images;
 use crate::data::tags::Labels;
 use crate::rng::Seed;
-use crate::{Error, Result};
 
 /// Pictures at the same position of two such sets are a pair.
 impl Pictures for Images {
@@ -23,19 +23,19 @@ impl Pictures for Images {
     }
 
     fn key(&self, i: usize) -> Result<String> {
-        part(self, &(i..i + 1)).map(|_| format!("picture {i}"))
+        within(&self.name(), i..i + 1, Images::len(self)).map(|_| format!("picture {i}"))
     }
 
     fn labels(&self, i: usize) -> Result<Option<Labels>> {
-        part(self, &(i..i + 1)).map(|_| None)
+        within(&self.name(), i..i + 1, Images::len(self)).map(|_| None)
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
-        part(self, &range)?.to_rgb()
+        part(self, range)?.to_rgb()
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {
-        let part = part(self, &range)?;
+        let part = part(self, range)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(format!("{:?}", part.tensor.dims()).as_bytes());
         hash_numbers(&mut hasher, &part.tensor)?;
@@ -53,11 +53,8 @@ impl Model for Images {
     }
 }
 
-fn part(images: &Images, range: &Range<usize>) -> Result<Images> {
-    let n = images.len();
-    if range.start > range.end || range.end > n {
-        return Err(Error::invalid("pictures", format!("positions {range:?}"), format!("positions below {n}"), ""));
-    }
+fn part(images: &Images, range: Range<usize>) -> Result<Images> {
+    let range = within(&images.name(), range, images.len())?;
     Images::new(images.tensor.narrow(0, range.start, range.len())?)
 }
 

@@ -221,11 +221,8 @@ fn runs(pictures: &[RgbImage], each: impl Fn(std::ops::Range<usize>) -> Result<V
 /// Bytes `[N, 3, H, W]` of pictures of one size.
 fn bytes_of(pictures: &[RgbImage]) -> Result<Tensor> {
     let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
-    let planes = |picture: &RgbImage| {
-        let raw = picture.as_raw().clone();
-        (0..3).flat_map(move |channel| raw.iter().skip(channel).step_by(3).copied().collect::<Vec<u8>>())
-    };
-    let bytes: Vec<u8> = pictures.iter().flat_map(planes).collect();
+    let planes = |picture| (0..3).flat_map(move |channel| RgbImage::as_raw(picture).iter().skip(channel).step_by(3));
+    let bytes: Vec<u8> = pictures.iter().flat_map(planes).copied().collect();
     Ok(Tensor::from_vec(bytes, (pictures.len(), 3, height as usize, width as usize), &Device::Cpu)?)
 }
 

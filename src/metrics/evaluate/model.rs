@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use image::RgbImage;
 
 use super::folder::Folder;
-use super::pictures::{Chosen, Pictures};
+use super::pictures::{Chosen, Pictures, within};
 use crate::Result;
 use crate::data::dataset::Dataset;
 use crate::data::tags::Labels;
@@ -107,12 +107,12 @@ impl Pictures for Drawn {
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
-        self.model.generate(&self.latents[range])?.to_rgb()
+        self.model.generate(&self.latents[within(&self.name(), range, self.latents.len())?])?.to_rgb()
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
-        for latent in &self.latents[range] {
+        for latent in &self.latents[within(&self.name(), range, self.latents.len())?] {
             for value in latent.z.iter().chain(&latent.labels.values) {
                 hasher.update(&value.to_le_bytes());
             }

@@ -90,6 +90,19 @@ impl Pictures for Dataset {
     }
 }
 
+/// The range, if there are that many pictures in the set called `name`.
+pub(super) fn within(name: &str, range: Range<usize>, len: usize) -> Result<Range<usize>> {
+    if range.start <= range.end && range.end <= len {
+        return Ok(range);
+    }
+    Err(Error::invalid(
+        format!("pictures of {name}"),
+        format!("positions {range:?}"),
+        format!("positions below {len}"),
+        "",
+    ))
+}
+
 /// Some pictures of another set, in another order.
 #[derive(Clone)]
 pub struct Chosen {
@@ -118,6 +131,10 @@ impl Chosen {
         Chosen { pictures, chosen }
     }
 
+    fn within(&self, range: Range<usize>) -> Result<Range<usize>> {
+        within(&self.name(), range, self.chosen.len())
+    }
+
     fn position(&self, i: usize) -> Result<usize> {
         self.chosen.get(i).copied().ok_or_else(|| {
             let expected = format!("a number below {}", self.chosen.len());
@@ -144,13 +161,13 @@ impl Pictures for Chosen {
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
-        let runs = self.chosen[range].par_chunk_by(|a, b| a + 1 == *b);
+        let runs = self.chosen[self.within(range)?].par_chunk_by(|a, b| a + 1 == *b);
         let read: Vec<_> = runs.map(|run| self.pictures.read(run[0]..run[0] + run.len())).collect();
         Ok(read.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {
-        let runs = self.chosen[range].chunk_by(|a, b| a + 1 == *b);
+        let runs = self.chosen[self.within(range)?].chunk_by(|a, b| a + 1 == *b);
         let each = runs.map(|run| self.pictures.identity(run[0]..run[0] + run.len()));
         Ok(each.collect::<Result<Vec<_>>>()?.join("\n"))
     }

@@ -77,7 +77,7 @@ impl Tagger {
         let file = safetensors::parse(path, bytes)?;
         let about = file.metadata.get(safetensors::ABOUT).and_then(|text| serde_json::from_str::<About>(text).ok());
         let Some(about) = about.filter(|about| about.kind == KIND) else {
-            let hint = "`cargo xtask prove tagger -- --train` writes one.";
+            let hint = "`cargo xtask prove tagger` writes one.";
             return Err(Error::file(path, "weights of something else", "weights of the tagger", hint));
         };
         let tags = TagSet::make_girls();
