@@ -4,7 +4,7 @@
 //! Of the ZIP format this knows what NumPy writes: stored and deflated members below 4 GiB.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -60,12 +60,7 @@ fn arrays(path: &Path, exact: bool) -> Result<BTreeMap<String, Tensor>> {
 pub fn write(path: impl AsRef<Path>, arrays: &BTreeMap<String, Tensor>) -> Result<()> {
     let path = path.as_ref();
     let bytes = archive(path, arrays)?;
-    let failed = |e| Error::io("write the arrays", path, e);
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let mut file = std::fs::File::create(&partial).map_err(failed)?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&partial, path).map_err(failed)
+    super::write_whole(path, &bytes).map_err(|e| Error::io("write the arrays", path, e))
 }
 
 struct Member {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use ::safetensors::tensor::TensorView;
@@ -96,12 +96,7 @@ fn float(dtype: Dtype) -> Option<DType> {
 pub fn write(path: impl AsRef<Path>, tensors: &BTreeMap<String, Tensor>, about: &str) -> Result<()> {
     let path = path.as_ref();
     let bytes = serialize(tensors, about)?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let result = File::create(&partial)
-        .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&partial, path));
-    result.map_err(|source| Error::io("write the weights", path, source))
+    super::write_whole(path, &bytes).map_err(|source| Error::io("write the weights", path, source))
 }
 
 /// The bytes of a safetensors file, as [`write()`] writes them.

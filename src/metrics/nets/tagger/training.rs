@@ -24,7 +24,7 @@ use crate::train::ema;
 use crate::train::gan::Player;
 use crate::train::optim::Adam;
 use crate::train::plan::AdamSettings;
-use crate::weights::safetensors;
+use crate::weights::{safetensors, write_whole};
 use crate::{Error, Result};
 
 /// Side of the drawn faces that pictures are cut from, pixels.
@@ -90,7 +90,7 @@ impl Trained {
     /// When it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        std::fs::write(path, &self.bytes).map_err(|source| Error::io("write the tagger's weights", path, source))
+        write_whole(path, &self.bytes).map_err(|source| Error::io("write the tagger's weights", path, source))
     }
 
     /// The tagger with these weights.
