@@ -202,7 +202,7 @@ fn moments() -> Result<Inputs> {
 
 fn subsets() -> Result<Inputs> {
     let mut inputs = features(["real", "generated"], DType::F32)?;
-    inputs.insert("subsets".to_string(), Tensor::new(&[SUBSETS], &Device::Cpu)?);
+    inputs.insert("subsets".to_string(), Tensor::new(&[f64::from(SUBSETS)], &Device::Cpu)?);
     Ok(inputs)
 }
 

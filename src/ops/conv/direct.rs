@@ -17,7 +17,7 @@ const MIN_PIXELS: usize = 64;
 /// Tasks that work is cut into at least, if there is enough of it.
 const TASKS: usize = 16;
 
-/// Writes every position. `bias` is `[groups · target channels]`.
+/// Writes every position. `bias` is `[groups · target channels]`; `source` is [tight](ChannelsLast::tight).
 ///
 /// # Safety
 /// `out` must point to `[images, groups · target channels, target]` numbers that nobody else uses meanwhile.
@@ -30,9 +30,10 @@ pub(super) unsafe fn forward<T: Real>(
 ) {
     let lanes = width::<T>();
     let vectors = correlation.target_channels.div_ceil(lanes);
-    let packed = pack(correlation, weights, vectors, lanes);
-    let pieces = pieces(correlation, source);
-    let depth = correlation.taps.len() * correlation.source_channels;
+    let taps = taps_in_order(correlation);
+    let packed = pack(correlation, weights, &taps);
+    let pieces = pieces(correlation, source, &taps);
+    let depth = taps.len() * correlation.source_channels;
     let most = (PIXELS / size_of::<T>() / (vectors * lanes + source.pixel)).clamp(MIN_PIXELS, 1024);
     let pixels = correlation.pixels();
     let at_once = pixels.div_ceil(TASKS).clamp(MIN_PIXELS, most).next_multiple_of(8);
@@ -63,7 +64,7 @@ pub(super) unsafe fn forward<T: Real>(
                         rows: &rows,
                         left_step: 1,
                         right: panel.as_ptr(),
-                        right_step: correlation.taps.len() * width,
+                        right_step: width,
                         runs: &runs,
                         terms: piece.terms,
                         vectors: count,
@@ -86,22 +87,44 @@ struct Piece {
     terms: usize,
 }
 
-/// The sum over channels and taps cut into pieces whose weights stay in the first-level cache.
-fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>) -> Vec<Piece> {
-    let taps: Vec<usize> = correlation.taps.iter().map(|&offset| source.tap(offset)).collect();
-    let at_once = (TERMS / taps.len()).max(1);
-    let piece = |first: usize| Piece {
-        runs: taps.iter().enumerate().map(|(tap, way)| [way + first, first * taps.len() + tap]).collect(),
-        terms: at_once.min(correlation.source_channels - first),
-    };
-    (0..correlation.source_channels).step_by(at_once).map(piece).collect()
+/// The taps by number, line by line from left to right where they fill a rectangle.
+fn taps_in_order(correlation: &Correlation) -> Vec<usize> {
+    let mut taps: Vec<usize> = (0..correlation.taps.len()).collect();
+    taps.sort_by_key(|&tap| correlation.taps[tap]);
+    taps
 }
 
-/// Weights as `[group, panel, source channel, tap, target channels of the panel]`, filled up with zeros.
-fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize, lanes: usize) -> Aligned<T> {
-    let (taps, channels, targets) = (correlation.taps.len(), correlation.source_channels, correlation.target_channels);
-    let depth = taps * channels;
+/// The sum over taps and channels cut into pieces whose weights stay in the first-level cache. What lies together in the
+/// source is one run: a line of the kernel, or a tap's channels where lines have gaps. Short runs would be over before
+/// they have begun.
+fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>, taps: &[usize]) -> Vec<Piece> {
+    let whole = (correlation.groups == 1).then(|| correlation.grid()).flatten();
+    let together = whole.map_or(1, |(_, [_, columns])| columns);
+    let (len, lines) = (together * correlation.source_channels, taps.len() / together);
+    let run = |line: usize, first: usize| {
+        [source.tap(correlation.taps[taps[line * together]]) + first, line * len + first]
+    };
+    if len > TERMS {
+        let at_once = len.div_ceil(len.div_ceil(TERMS));
+        let part = |line, first| Piece { runs: vec![run(line, first)], terms: at_once.min(len - first) };
+        return (0..lines).flat_map(|line| (0..len).step_by(at_once).map(move |first| part(line, first))).collect();
+    }
+    let at_once = TERMS / len;
+    let piece = |line: usize| {
+        let runs = (line..lines.min(line + at_once)).map(|line| run(line, 0)).collect();
+        Piece { runs, terms: len }
+    };
+    (0..lines).step_by(at_once).map(piece).collect()
+}
+
+/// Weights as `[group, panel, tap, source channel, target channels of the panel]`, filled up with zeros.
+fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, order: &[usize]) -> Aligned<T> {
+    let (taps, channels, targets) = (order.len(), correlation.source_channels, correlation.target_channels);
+    let (lanes, depth) = (width::<T>(), taps * channels);
+    let vectors = targets.div_ceil(lanes);
     let panels: Vec<(usize, usize)> = panels(vectors).collect();
+    let mut places = vec![0; taps];
+    order.iter().enumerate().for_each(|(place, &tap)| places[tap] = place);
     let at_once = CHUNK.div_ceil(taps * VECTORS * lanes).min(channels);
     let parts = channels.div_ceil(at_once);
     // SAFETY: every panel's channels are written by one task, from the first to the last number.
@@ -113,12 +136,16 @@ fn pack<T: Real>(correlation: &Correlation, weights: &Weights<T>, vectors: usize
                 let width = count * lanes;
                 let used = width.min(targets - first * lanes);
                 let part = channel..channels.min(channel + at_once);
-                let place = (group * vectors + first) * lanes * depth + channel * taps * width;
-                let to = packed.get().add(place);
-                weights.pack(group, first * lanes..first * lanes + used, part.clone(), to, width);
-                for row in 0..part.len() * taps {
-                    std::slice::from_raw_parts_mut(to.add(row * width + used), width - used).fill(T::ZERO);
-                }
+                let to = packed.get().add((group * vectors + first) * lanes * depth);
+                T::with_scratch(part.len() * taps * used, |rows| {
+                    weights.pack(group, first * lanes..first * lanes + used, part.clone(), rows.as_mut_ptr(), used);
+                    for (row, numbers) in rows.chunks_exact(used).enumerate() {
+                        let (channel, tap) = (part.start + row / taps, places[row % taps]);
+                        let to = to.add((tap * channels + channel) * width);
+                        std::slice::from_raw_parts_mut(to.add(used), width - used).fill(T::ZERO);
+                        std::ptr::copy_nonoverlapping(numbers.as_ptr(), to, used);
+                    }
+                });
             });
         })
     }

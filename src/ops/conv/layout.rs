@@ -10,7 +10,7 @@ use crate::ops::vector::width;
 /// Zeros around a plane: above, left, below, right.
 pub(super) type Border = [usize; 4];
 
-/// Pictures as `[N, H, W, C]` with a border of zeros, each pixel's channels filled up with zeros to whole vectors.
+/// Pictures as `[N, H, W, C]` with a border of zeros.
 pub(super) struct ChannelsLast<T> {
     pub(super) numbers: Aligned<T>,
     /// Rows and columns with the border.
@@ -22,17 +22,37 @@ pub(super) struct ChannelsLast<T> {
 }
 
 impl<T: Real> ChannelsLast<T> {
-    /// From `[images, channels, h, w]`.
+    /// From `[images, channels, h, w]`, each pixel's channels filled up with zeros to whole vectors.
     pub(super) fn new(
         source: &[T],
         images: usize,
         channels: usize,
+        size: [usize; 2],
+        border: Border,
+    ) -> ChannelsLast<T> {
+        ChannelsLast::spaced(source, [images, channels], size, border, channels.next_multiple_of(width::<T>()))
+    }
+
+    /// From `[images, channels, h, w]`, one pixel's channels right behind the other's.
+    pub(super) fn tight(
+        source: &[T],
+        images: usize,
+        channels: usize,
+        size: [usize; 2],
+        border: Border,
+    ) -> ChannelsLast<T> {
+        ChannelsLast::spaced(source, [images, channels], size, border, channels)
+    }
+
+    fn spaced(
+        source: &[T],
+        [images, channels]: [usize; 2],
         [h, w]: [usize; 2],
         border: Border,
+        pixel: usize,
     ) -> ChannelsLast<T> {
         let [top, left, below, right] = border;
         let size = [top + h + below, left + w + right];
-        let pixel = channels.next_multiple_of(width::<T>());
         let row = size[1] * pixel;
         // SAFETY: every row is written by its own task: its border, its pixels and what fills them up.
         let numbers = unsafe {

@@ -248,11 +248,12 @@ unsafe fn correlate<T: Real>(
         let needed = correlation.border(if *way == Way::Winograd { winograd::TILE } else { 1 });
         border = std::array::from_fn(|side| border[side].max(needed[side]));
     }
-    let (mut pixels, mut rows) = (None, None);
+    let (mut pixels, mut tight, mut rows) = (None, None, None);
     for ((correlation, weights), way) in correlations.iter().zip(ways) {
         let (images, size) = (correlation.images, correlation.source);
         let channels = correlation.groups * correlation.source_channels;
         let channels_last = || ChannelsLast::new(source, images, channels, size, border);
+        let without_gaps = || ChannelsLast::tight(source, images, channels, size, border);
         // SAFETY: passed on; the correlations run one after the other.
         unsafe {
             match way {
@@ -267,7 +268,7 @@ unsafe fn correlate<T: Real>(
                     winograd::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
                 }
                 Way::Direct => {
-                    direct::forward(correlation, weights, pixels.get_or_insert_with(channels_last), bias, out);
+                    direct::forward(correlation, weights, tight.get_or_insert_with(without_gaps), bias, out);
                 }
             }
         }
