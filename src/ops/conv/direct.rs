@@ -101,9 +101,8 @@ fn pieces<T: Real>(correlation: &Correlation, source: &ChannelsLast<T>, taps: &[
     let whole = (correlation.groups == 1).then(|| correlation.grid()).flatten();
     let together = whole.map_or(1, |(_, [_, columns])| columns);
     let (len, lines) = (together * correlation.source_channels, taps.len() / together);
-    let run = |line: usize, first: usize| {
-        [source.tap(correlation.taps[taps[line * together]]) + first, line * len + first]
-    };
+    let run =
+        |line: usize, first: usize| [source.tap(correlation.taps[taps[line * together]]) + first, line * len + first];
     if len > TERMS {
         let at_once = len.div_ceil(len.div_ceil(TERMS));
         let part = |line, first| Piece { runs: vec![run(line, first)], terms: at_once.min(len - first) };
