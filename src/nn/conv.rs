@@ -41,6 +41,12 @@ impl Conv2d {
         Ok(Conv2d { weight, bias, spec })
     }
 
+    /// A layer with this weight `[out, in / groups, kh, kw]` and bias `[out]`, which were made from parameters and lead
+    /// back to them.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, spec: ConvSpec) -> Conv2d {
+        Conv2d { weight, bias, spec }
+    }
+
     /// `[N, in, H, W]` → `[N, out, H', W']`.
     ///
     /// # Errors

@@ -32,6 +32,13 @@ pub trait Signal: Clone + Debug {
     /// Those of `map`.
     fn linear_map(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self>;
 
+    /// Applies a map that adds what does not depend on the picture (what a convolution answers to a pose): a dual
+    /// number's tangent stays.
+    ///
+    /// # Errors
+    /// Those of `map`.
+    fn shift(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self>;
+
     /// [`Conv2d::forward`].
     ///
     /// # Errors
@@ -211,6 +218,10 @@ impl Signal for Tensor {
         map(self)
     }
 
+    fn shift(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        map(self)
+    }
+
     fn conv2d(&self, layer: &Conv2d) -> Result<Self> {
         layer.forward(self)
     }
@@ -311,6 +322,10 @@ impl Signal for Dual {
 
     fn linear_map(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(Dual { value: map(&self.value)?, tangent: map(&self.tangent)? })
+    }
+
+    fn shift(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(Dual { value: map(&self.value)?, tangent: self.tangent.clone() })
     }
 
     fn conv2d(&self, layer: &Conv2d) -> Result<Self> {

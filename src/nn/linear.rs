@@ -29,6 +29,11 @@ impl Linear {
         Ok(Linear { weight, bias })
     }
 
+    /// A layer with this weight `[out, in]` and bias `[out]`, which were made from parameters and lead back to them.
+    pub fn of(weight: Tensor, bias: Option<Tensor>) -> Linear {
+        Linear { weight, bias }
+    }
+
     /// `[N, in]` → `[N, out]`.
     ///
     /// # Errors

@@ -9,3 +9,4 @@ pub mod linear;
 pub mod norm;
 pub mod params;
 pub mod precision;
+pub mod progressive;

@@ -1,0 +1,237 @@
+//! What a convolution answers to pose maps, without the maps.
+//!
+//! A pose map is −1 everywhere but for one +1 (PSGAN, Hamada et al. 2018, section 3), so that a convolution of it is
+//! minus the sum of the kernel, less what lies outside at the borders, plus twice the kernel stamped around the one
+//! pixel. Twenty maps of 1024 px, 80 MiB a picture, are replaced by twenty pixels. The answer is linear in the kernels,
+//! and so is the gradient of the kernels in what arrives: the two operations are each other's derivative.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Shape, Tensor};
+use rayon::prelude::*;
+
+use super::kernel::{CHUNK, Real, filled, sum};
+use super::op::{Kernel, Numbers, Op, apply};
+use crate::autograd::{Saved, Saves};
+use crate::{Error, Result};
+
+/// Where the +1 of each map is: `samples` × `keypoints` pixels [row, column], none for a map of −1 only.
+#[derive(Clone, Debug)]
+pub struct Pixels {
+    pixels: Arc<[Option<[usize; 2]>]>,
+    keypoints: usize,
+    size: [usize; 2],
+}
+
+impl Pixels {
+    /// Pixels of maps of `size` (height, width), `keypoints` a sample. What lies outside is none.
+    pub fn new(pixels: impl Iterator<Item = Option<[usize; 2]>>, keypoints: usize, size: [usize; 2]) -> Pixels {
+        let inside = |&[y, x]: &[usize; 2]| y < size[0] && x < size[1];
+        Pixels { pixels: pixels.map(|pixel| pixel.filter(inside)).collect(), keypoints, size }
+    }
+
+    /// Number of samples.
+    pub fn samples(&self) -> usize {
+        self.pixels.len() / self.keypoints.max(1)
+    }
+
+    /// The same maps after maximum pooling of 2×2 windows, `halvings` times: it keeps the +1, so that its pixel is
+    /// divided.
+    pub fn pooled(&self, halvings: u32) -> Pixels {
+        let shift = |pixel: [usize; 2]| pixel.map(|place| place >> halvings);
+        let pixels = self.pixels.iter().map(|pixel| pixel.map(shift));
+        Pixels::new(pixels, self.keypoints, self.size.map(|side| side >> halvings))
+    }
+
+    fn of(&self, sample: usize) -> &[Option<[usize; 2]>] {
+        &self.pixels[sample * self.keypoints..][..self.keypoints]
+    }
+}
+
+/// `x` `[N, C, H, W]` plus the convolution of the pose maps of `pixels`, padded with zeros to their own size, with
+/// `weight` `[C, M, k, k]`, k odd → shape of x. f32 or f64, on the CPU.
+///
+/// # Errors
+/// When the shapes do not fit each other or the pixels.
+pub fn add_pose_response(x: &Tensor, weight: &Tensor, pixels: &Pixels) -> Result<Tensor> {
+    let &[n, channels, h, w] = x.dims() else {
+        return Err(Error::shape("pose response: input", x.dims(), "[N, C, H, W]"));
+    };
+    let (samples, size) = (pixels.samples(), pixels.size);
+    if n != samples || [h, w] != size {
+        let expected = format!("[{samples}, C, {}, {}], as the pose maps", size[0], size[1]);
+        return Err(Error::shape("pose response: input", x.dims(), expected));
+    }
+    match weight.dims() {
+        &[outputs, keypoints, k, width]
+            if outputs == channels && keypoints == pixels.keypoints && k == width && k % 2 == 1 =>
+        {
+            Ok(apply(Response(pixels.clone()), [x, weight])?)
+        }
+        other => {
+            let expected = format!("[{channels}, {}, k, k] with an odd k", pixels.keypoints);
+            Err(Error::shape("pose response: weight", other, expected))
+        }
+    }
+}
+
+/// The taps of a kernel of side `k`, centred at `place`, that meet a line of `size` pixels.
+fn taps(k: usize, place: usize, size: usize) -> Range<usize> {
+    let reach = k / 2;
+    reach.saturating_sub(place)..k.min(size + reach - place)
+}
+
+/// The pixels of a line of `size` whose kernel of side `k` has its tap `tap` on the line.
+fn reached(k: usize, tap: usize, size: usize) -> Range<usize> {
+    let reach = k / 2;
+    reach.saturating_sub(tap)..(size + reach).saturating_sub(tap).min(size)
+}
+
+/// (x, w) → x + the answer of the kernels w to the maps.
+struct Response(Pixels);
+
+impl Response {
+    /// Writes x minus the sums of the kernel's taps that meet the plane. `sums` are over the maps, `[k, k]`.
+    fn ground<T: Real>(&self, sums: &[f64], k: usize, x: &[T], out: &mut [MaybeUninit<T>]) {
+        let [h, w] = self.0.size;
+        let inner = (k / 2).min(w)..w.saturating_sub(k / 2).max((k / 2).min(w));
+        for (y, (out, x)) in out.chunks_mut(w).zip(x.chunks(w)).enumerate() {
+            let rows = taps(k, y, h);
+            let column = |dx: usize| rows.clone().map(|dy| sums[dy * k + dx]).sum::<f64>();
+            let at = |place: usize| T::of(-taps(k, place, w).map(column).sum::<f64>());
+            let edges = (0..inner.start).chain(inner.end..w);
+            for place in edges {
+                out[place].write(x[place] + at(place));
+            }
+            if !inner.is_empty() {
+                let value = at(inner.start);
+                for (out, &x) in out[inner.clone()].iter_mut().zip(&x[inner.clone()]) {
+                    out.write(x + value);
+                }
+            }
+        }
+    }
+
+    /// Adds twice the kernel of each known keypoint around its pixel. `kernels` `[M, k, k]`.
+    fn stamp<T: Real>(&self, sample: usize, kernels: &[T], k: usize, out: &mut [T]) {
+        let [h, w] = self.0.size;
+        for (kernel, pixel) in kernels.chunks(k * k).zip(self.0.of(sample)) {
+            let Some([row, column]) = *pixel else { continue };
+            for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
+                // A tap at d sees the pixel from d − k/2 before it.
+                let (y, x) = ((row + k / 2).checked_sub(dy), (column + k / 2).checked_sub(dx));
+                if let (Some(y), Some(x)) = (y.filter(|y| *y < h), x.filter(|x| *x < w)) {
+                    out[y * w + x] += T::of(2.0) * kernel[dy * k + dx];
+                }
+            }
+        }
+    }
+}
+
+impl Kernel<2, 1> for Response {
+    fn name(&self) -> &'static str {
+        "pose_response"
+    }
+
+    fn cpu<T: Real>(&self, [(x, shape), (weight, kernels)]: [(&[T], &Shape); 2]) -> Numbers<T, 1> {
+        let (_, channels, h, w) = shape.dims4()?;
+        let (_, keypoints, k, _) = kernels.dims4()?;
+        let per_channel = (keypoints * k * k).max(1);
+        let sums: Vec<Vec<f64>> = weight
+            .chunks(per_channel)
+            .map(|kernels| (0..k * k).map(|tap| kernels.iter().skip(tap).step_by(k * k).map(|w| w.wide()).sum()).collect())
+            .collect();
+        let plane = (h * w).max(1);
+        // SAFETY: every plane is written by its own task, row by row from the first to the last pixel.
+        let out = unsafe {
+            filled(x.len(), |out| {
+                let planes = out.par_chunks_mut(plane).zip(x.par_chunks(plane)).enumerate();
+                planes.with_min_len(CHUNK.div_ceil(plane)).for_each(|(i, (out, x))| {
+                    let (sample, channel) = (i / channels, i % channels);
+                    self.ground(&sums[channel], k, x, out);
+                    let kernels = &weight[channel * per_channel..][..per_channel];
+                    self.stamp(sample, kernels, k, out.assume_init_mut());
+                });
+            })
+        };
+        Ok([(out, shape.clone())])
+    }
+}
+
+impl Op<2> for Response {
+    fn saves(&self) -> Saves<2> {
+        Saves::NOTHING
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 2]> {
+        let (_, _, k, _) = saved.shape(1).dims4()?;
+        let for_weight = saved.wanted(1, || apply(Gradient { pixels: self.0.clone(), k }, [upstream]))?;
+        Ok([saved.wanted(0, || Ok(upstream.clone()))?, for_weight])
+    }
+}
+
+/// u `[N, C, H, W]` → Σ u · ∂(answer)/∂w, `[C, M, k, k]`.
+struct Gradient {
+    pixels: Pixels,
+    k: usize,
+}
+
+impl Gradient {
+    /// Adds what one plane says to `ground` `[k, k]`, which is the same for all maps, and to `stamps` `[M, k, k]`.
+    fn plane<T: Real>(&self, sample: usize, u: &[T], ground: &mut [f64], stamps: &mut [f64]) {
+        let ([h, w], k) = (self.pixels.size, self.k);
+        for (y, row) in u.chunks(w).enumerate() {
+            let whole = sum(row, |u| u);
+            for dx in 0..k {
+                let met = reached(k, dx, w);
+                let outside = row[..met.start].iter().chain(&row[met.end..]).map(|u| u.wide()).sum::<f64>();
+                for dy in taps(k, y, h) {
+                    ground[dy * k + dx] += whole - outside;
+                }
+            }
+        }
+        for (stamp, pixel) in stamps.chunks_mut(k * k).zip(self.pixels.of(sample)) {
+            let Some([row, column]) = *pixel else { continue };
+            for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
+                let (y, x) = ((row + k / 2).checked_sub(dy), (column + k / 2).checked_sub(dx));
+                if let (Some(y), Some(x)) = (y.filter(|y| *y < h), x.filter(|x| *x < w)) {
+                    stamp[dy * k + dx] += 2.0 * u[y * w + x].wide();
+                }
+            }
+        }
+    }
+}
+
+impl Kernel<1, 1> for Gradient {
+    fn name(&self) -> &'static str {
+        "pose_response_gradient"
+    }
+
+    fn cpu<T: Real>(&self, [(u, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
+        let (n, channels, h, w) = shape.dims4()?;
+        let (k, keypoints, plane) = (self.k, self.pixels.keypoints, (h * w).max(1));
+        let of_channel = |channel: usize| -> Vec<T> {
+            let (mut ground, mut stamps) = (vec![0.0; k * k], vec![0.0; keypoints * k * k]);
+            for sample in 0..n {
+                let u = &u[(sample * channels + channel) * plane..][..h * w];
+                self.plane(sample, u, &mut ground, &mut stamps);
+            }
+            stamps.iter().zip(ground.iter().cycle()).map(|(stamp, ground)| T::of(stamp - ground)).collect()
+        };
+        let gradients: Vec<Vec<T>> = (0..channels).into_par_iter().map(of_channel).collect();
+        Ok([(gradients.concat(), (channels, keypoints, k, k).into())])
+    }
+}
+
+impl Op<1> for Gradient {
+    fn saves(&self) -> Saves<1> {
+        Saves::NOTHING
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &Tensor) -> candle_core::Result<[Option<Tensor>; 1]> {
+        let zeros = Tensor::zeros(saved.shape(0), upstream.dtype(), upstream.device())?;
+        Ok([Some(apply(Response(self.pixels.clone()), [&zeros, upstream])?)])
+    }
+}
