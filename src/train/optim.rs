@@ -10,7 +10,7 @@ use super::plan::AdamSettings;
 use crate::nn::params::ParamStore;
 #[cfg(feature = "cuda")]
 use crate::ops::adam::update_at_launch;
-use crate::ops::adam::{AdamStep, Update, update};
+use crate::ops::adam::{AdamStep, Update, lerp_all, update};
 use crate::{Error, Result};
 
 /// Adam (Kingma & Ba 2015) for one player. Moments and steps count per parameter: one that gets no gradient for a
@@ -109,6 +109,18 @@ impl Adam {
     /// Counts a step of these parameters.
     pub(super) fn advance(&mut self, moved: &[usize]) {
         moved.iter().for_each(|&i| self.slots[i].steps += 1);
+    }
+
+    /// Forgets moments and steps, where they lie: graphs of recorded steps go on reading them there.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn reset(&mut self) -> Result<()> {
+        let zeros: Vec<Tensor> = self.slots.iter().map(|slot| slot.first.zeros_like()).collect::<Result<_, _>>()?;
+        let pairs = self.slots.iter().zip(&zeros).flat_map(|(slot, zero)| [(&slot.first, zero), (&slot.second, zero)]);
+        lerp_all(&pairs.collect::<Vec<_>>(), 1.0)?;
+        self.slots.iter_mut().for_each(|slot| slot.steps = 0);
+        Ok(())
     }
 
     /// Moments and step counts: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq` (PyTorch's names) of the parameter's
@@ -211,6 +223,18 @@ mod tests {
         after.load(&before.state().unwrap()).unwrap();
         train(&parts, &mut after, 6);
         assert_eq!(weight(&whole), weight(&parts));
+    }
+
+    #[test]
+    fn a_reset_optimizer_moves_as_a_new_one() {
+        let (fresh, used) = (store(), store());
+        let mut adam = Adam::new(Player::Generator, &used, AdamSettings::default()).unwrap();
+        train(&used, &mut adam, 3);
+        fresh.load(&used.tensors()).unwrap();
+        adam.reset().unwrap();
+        train(&used, &mut adam, 4);
+        train(&fresh, &mut Adam::new(Player::Generator, &fresh, AdamSettings::default()).unwrap(), 4);
+        assert_eq!(weight(&used), weight(&fresh));
     }
 
     #[test]

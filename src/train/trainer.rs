@@ -359,6 +359,10 @@ impl Trainer {
             self.plan.average.factor(number, self.images, position.batch as u64 * u64::from(self.plan.rounds()));
         ema::update(&self.networks.average, &self.networks.params, factor)?;
         self.steps = number;
+        // After the step rather than before the next one, so that a checkpoint holds what the next step starts from.
+        if self.plan.resets(&position, &self.plan.position(self.steps, self.images)) {
+            self.optimizers.iter_mut().try_for_each(Adam::reset)?;
+        }
         let Position { stage, alpha, .. } = position;
         Ok(Record { step: number, images: self.images, seconds: 0.0, stage, alpha, rates, losses, note: None })
     }

@@ -1,5 +1,6 @@
 //! The schedule of a training as data: stages, who moves how often, learning rates, averaging, intervals.
 
+pub mod growth;
 mod rules;
 mod stage;
 
@@ -9,7 +10,8 @@ use super::gan::Player;
 use crate::{Error, Result};
 
 pub use crate::nn::precision::Precision;
-pub use rules::{AdamSettings, Average, Decay, Intervals};
+pub use growth::{Growth, Phase};
+pub use rules::{AdamSettings, Average, Decay, Intervals, Reset};
 pub use stage::{Mark, Stage, Turn};
 
 /// The schedule of a training. Built with [`Plan::new`] and the setters; plain data otherwise.
@@ -28,6 +30,9 @@ pub struct Plan {
     /// What the networks compute in while they are trained.
     #[serde(default)]
     pub precision: Precision,
+    /// When moments of the optimizers are forgotten.
+    #[serde(default, skip_serializing_if = "Reset::is_never")]
+    pub reset: Reset,
     /// In the order in which they are trained. The last one goes on when more is asked for than it holds.
     pub stages: Vec<Stage>,
 }
@@ -56,6 +61,7 @@ impl Plan {
             average: Average::Decay(0.999),
             intervals: Intervals::default(),
             precision: Precision::F32,
+            reset: Reset::Never,
             stages: vec![stage],
         }
     }
@@ -100,6 +106,22 @@ impl Plan {
     pub fn precision(mut self, precision: Precision) -> Plan {
         self.precision = precision;
         self
+    }
+
+    /// When moments of the optimizers are forgotten.
+    pub fn reset(mut self, reset: Reset) -> Plan {
+        self.reset = reset;
+        self
+    }
+
+    /// Whether the moments of the optimizers are forgotten between two steps that stand at these positions.
+    pub fn resets(&self, before: &Position, after: &Position) -> bool {
+        let fades = |position: &Position| position.alpha < 1.0;
+        match self.reset {
+            Reset::Never => false,
+            Reset::Resolutions => before.stage != after.stage,
+            Reset::Fades => before.stage != after.stage || fades(before) != fades(after),
+        }
     }
 
     /// The same plan with another batch size in every stage.
@@ -215,7 +237,10 @@ impl Plan {
             Average::Decay(decay) if !(0.0..=1.0).contains(&decay) => {
                 bad("average: decay", decay.to_string(), "0 to 1")
             }
-            Average::HalfLife(images) if images.is_nan() || images <= 0.0 => {
+            Average::Constant(decay) if !(0.0..=1.0).contains(&decay) => {
+                bad("average: decay", decay.to_string(), "0 to 1")
+            }
+            Average::HalfLife(images) | Average::SteadyHalfLife(images) if images.is_nan() || images <= 0.0 => {
                 bad("average: half-life", images.to_string(), "a positive number of images")
             }
             _ => Ok(()),
@@ -278,6 +303,25 @@ mod tests {
         let half = Average::HalfLife(10_000.0);
         assert!((half.factor(1, 1_000_000, 10_000) - 0.5).abs() < 1e-12);
         assert!((half.factor(1, 1_000, 50) - 0.5).abs() < 1e-12, "5 % of 1,000 images");
+        assert_eq!(Average::Constant(0.999).factor(1, 16, 16), 0.999);
+        assert!((Average::SteadyHalfLife(10_000.0).factor(1, 2, 2) - 0.999_861_38).abs() < 1e-8, "PSGAN at 1024 px");
+    }
+
+    #[test]
+    fn moments_are_forgotten_where_the_plan_says() {
+        // Progressive GAN resets at the beginning and at the end of every fade.
+        let resets = |reset, images: [u64; 2]| {
+            let plan = progressive().reset(reset);
+            let [before, after] = images.map(|images| plan.position(0, images));
+            plan.resets(&before, &after)
+        };
+        for (images, resolutions, fades) in
+            [([0, 500], false, false), ([999, 1_000], true, true), ([1_992, 2_000], false, true), ([1_400, 1_408], false, false)]
+        {
+            assert_eq!(resets(Reset::Resolutions, images), resolutions, "{images:?}");
+            assert_eq!(resets(Reset::Fades, images), fades, "{images:?}");
+            assert!(!resets(Reset::Never, images));
+        }
     }
 
     #[test]

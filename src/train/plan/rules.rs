@@ -52,6 +52,10 @@ pub enum Average {
     /// The factor of one step. Early steps forget the initial weights faster: min(decay, (1 + step)/(10 + step)), the rule
     /// of TensorFlow's `ExponentialMovingAverage(num_updates)`.
     Decay(f64),
+    /// The factor of one step, the first as the last (Progressive GAN: 0.999). 0 keeps no average.
+    Constant(f64),
+    /// Half-life in real images, the first as the last (StyleGAN: 10,000).
+    SteadyHalfLife(f64),
     /// Half-life in real images; at most 5 % of the images seen so far (StyleGAN2-ADA, `ema_kimg`, `ema_rampup`).
     HalfLife(f64),
 }
@@ -62,11 +66,32 @@ impl Average {
     pub fn factor(self, step: u64, images: u64, batch: u64) -> f64 {
         match self {
             Average::Decay(decay) => decay.min((1 + step) as f64 / (10 + step) as f64),
+            Average::Constant(decay) => decay,
+            Average::SteadyHalfLife(half_life) => 0.5f64.powf(batch as f64 / half_life),
             Average::HalfLife(half_life) => {
                 let half_life = half_life.min(images as f64 * 0.05).max(1e-8);
                 0.5f64.powf(batch as f64 / half_life)
             }
         }
+    }
+}
+
+/// When the moments of the optimizers are forgotten, so that layers of another size of gradients do not move by old ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reset {
+    /// Never.
+    #[default]
+    Never,
+    /// When a stage begins.
+    Resolutions,
+    /// When a stage begins, and when its fade has ended (Progressive GAN, StyleGAN).
+    Fades,
+}
+
+impl Reset {
+    pub(super) fn is_never(&self) -> bool {
+        *self == Reset::Never
     }
 }
 
