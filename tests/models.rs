@@ -23,6 +23,7 @@ fn batch(size: usize, n: usize) -> Batch {
     Batch {
         images: faces.images(n).unwrap().tensor,
         labels: Some(Labels::stack(&labels, &Device::Cpu).unwrap()),
+        points: None,
         indices: (0..n).collect(),
     }
 }

@@ -21,6 +21,9 @@ pub struct Batch {
     pub images: Tensor,
     /// Attributes `[N, L]`, f32, 0/1 (numbers between are allowed); none for a data set without tags.
     pub labels: Option<Tensor>,
+    /// Key points `[N, M, 3]`, f32: x and y as shares of the picture's side, which hold at every resolution, and a number
+    /// above 0 where the point is known; none for a data set without.
+    pub points: Option<Tensor>,
     /// Positions of the pictures in the data set.
     pub indices: Vec<usize>,
 }
@@ -41,8 +44,9 @@ impl Batch {
     /// # Errors
     /// When the device has no memory for it.
     pub fn to_device(&self, device: &Device) -> Result<Batch> {
-        let labels = self.labels.as_ref().map(|labels| labels.to_device(device)).transpose()?;
-        Ok(Batch { images: self.images.to_device(device)?, labels, indices: self.indices.clone() })
+        let moved = |tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| tensor.to_device(device)).transpose();
+        let (labels, points) = (moved(&self.labels)?, moved(&self.points)?);
+        Ok(Batch { images: self.images.to_device(device)?, labels, points, indices: self.indices.clone() })
     }
 }
 

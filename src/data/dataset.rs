@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::batch::Images;
 use super::report::Report;
+use super::skeleton::{KeyPoint, Skeleton};
 use super::splits::assign;
 use super::tags::{Labels, TagSet};
 use crate::{Error, Result};
@@ -35,6 +36,17 @@ pub trait Source: Send + Sync {
 
     /// The labels of picture `i`, one value per tag; 0 is off, 1 is on.
     fn labels(&self, i: usize) -> Vec<f32>;
+
+    /// The names of the key points; none for pictures without.
+    fn skeleton(&self) -> Option<&Skeleton> {
+        None
+    }
+
+    /// The key points of picture `i` in its own pixels, one per name of the [`skeleton`](Source::skeleton).
+    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        let _ = i;
+        Vec::new()
+    }
 
     /// A short name for titles.
     fn name(&self) -> String;
@@ -158,6 +170,27 @@ impl Dataset {
     /// When `i` is not below [`len`](Dataset::len).
     pub fn labels(&self, i: usize) -> Result<Labels> {
         self.tags().labels_from(self.shared.source.labels(self.position(i)?))
+    }
+
+    /// The names of the key points; none for pictures without.
+    pub fn skeleton(&self) -> Option<&Skeleton> {
+        self.shared.source.skeleton()
+    }
+
+    /// The key points of picture `i` in its own pixels, one per name of the [`skeleton`](Dataset::skeleton); empty for
+    /// pictures without.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len), or the source gives another number of points than names.
+    pub fn keypoints(&self, i: usize) -> Result<Vec<KeyPoint>> {
+        let points = self.shared.source.keypoints(self.position(i)?);
+        match self.skeleton().map_or(0, Skeleton::len) {
+            expected if expected == points.len() => Ok(points),
+            expected => {
+                let what = format!("key points of picture {i} of {}", self.name());
+                Err(Error::invalid(what, points.len().to_string(), expected.to_string(), ""))
+            }
+        }
     }
 
     /// What names picture `i`: its file name, or its number for pictures that are made.
@@ -312,6 +345,12 @@ impl Source for View {
     }
     fn labels(&self, i: usize) -> Vec<f32> {
         self.source().labels(self.at(i))
+    }
+    fn skeleton(&self) -> Option<&Skeleton> {
+        self.source().skeleton()
+    }
+    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        self.source().keypoints(self.at(i))
     }
     fn name(&self) -> String {
         self.dataset.name()

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, push_planes};
 use super::dataset::Dataset;
+use super::skeleton::KeyPoint;
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -236,18 +237,35 @@ impl Work {
         let (count, size, width) = (indices.len(), self.dataset.size() as usize, self.dataset.tags().len());
         let mut pixels = Vec::with_capacity(count * 3 * size * size);
         let mut labels = Vec::with_capacity(count * width);
+        let mut points = Vec::new();
         for (i, &index) in indices.iter().enumerate() {
             let image = self.dataset.image(index)?;
             if image.dimensions() != (size as u32, size as u32) {
                 let found = [image.height() as usize, image.width() as usize];
                 return Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")));
             }
-            push_planes(&image, self.flips(at, i), &mut pixels);
+            let flips = self.flips(at, i);
+            push_planes(&image, flips, &mut pixels);
+            points.extend(self.keypoints(index, flips)?.into_flattened());
             labels.extend(self.dataset.labels(index)?.values);
         }
         let images = Tensor::from_vec(pixels, (count, 3, size, size), &Device::Cpu)?;
         let labels = if width == 0 { None } else { Some(Tensor::from_vec(labels, (count, width), &Device::Cpu)?) };
-        Ok(Batch { images, labels, indices })
+        let points = match self.dataset.skeleton() {
+            None => None,
+            Some(skeleton) => Some(Tensor::from_vec(points, (count, skeleton.len(), 3), &Device::Cpu)?),
+        };
+        Ok(Batch { images, labels, points, indices })
+    }
+
+    fn keypoints(&self, index: usize, flips: bool) -> Result<Vec<KeyPoint>> {
+        let points = self.dataset.keypoints(index)?;
+        let size = self.dataset.size() as f32;
+        let points = match self.dataset.skeleton() {
+            Some(skeleton) if flips => skeleton.mirrored(&points, size),
+            _ => points,
+        };
+        Ok(points.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect())
     }
 
     fn flips(&self, at: LoaderPosition, i: usize) -> bool {

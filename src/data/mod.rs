@@ -8,10 +8,12 @@ pub mod loader;
 pub mod manifest;
 pub mod prepare;
 pub mod report;
+pub mod skeleton;
 mod splits;
 pub mod store;
 pub mod tags;
 
 pub use batch::{Batch, Images};
 pub use dataset::{Dataset, Source};
+pub use skeleton::{KeyPoint, Skeleton};
 pub use tags::{Labels, TagSampler, TagSet, tags};

@@ -3,3 +3,4 @@
 pub mod adversarial;
 pub mod attribute;
 pub mod penalty;
+pub mod wasserstein;

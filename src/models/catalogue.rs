@@ -8,7 +8,9 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::baselines::dcgan::Dcgan;
+use super::baselines::progan::{self, Progan, ProganConfig};
 use super::make_girls::{Adversaries, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
+use super::psgan::{self, Psgan, PsganConfig};
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::nn::params::{ParamStore, Training};
@@ -16,6 +18,7 @@ use crate::rng::Seed;
 use crate::show::table::Table;
 use crate::train::gan::{Gan, Losses, Networks, Player, Step};
 use crate::train::plan::Plan;
+use crate::train::plan::growth::Gpus;
 use crate::train::trainer::{Options, Trainer};
 use crate::{Error, Result};
 
@@ -124,6 +127,54 @@ impl Recipe for MakeGirlsConfig {
     }
 }
 
+/// A recipe of a model that takes at most its number of key points from a data set.
+struct Growing<G: Gan> {
+    config: G::Config,
+    size: fn(&G::Config) -> usize,
+    for_points: fn(&G::Config, usize) -> G::Config,
+}
+
+impl<G: Gan> Recipe for Growing<G>
+where
+    G::Config: Send + Sync + 'static,
+{
+    fn size(&self) -> usize {
+        (self.size)(&self.config)
+    }
+
+    fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe> {
+        let config = match dataset.skeleton() {
+            Some(skeleton) => (self.for_points)(&self.config, skeleton.len()),
+            None => self.config.clone(),
+        };
+        Arc::new(Growing::<G> { config, ..*self })
+    }
+
+    fn fill(&self, params: &ParamStore) -> Result<()> {
+        G::new(&self.config, &params.view(Training::All)).map(|_| ())
+    }
+
+    fn networks(&self, seed: Seed, device: &Device) -> Result<Networks> {
+        Networks::new::<G>(&self.config, seed, device)
+    }
+
+    fn plan(&self) -> Plan {
+        G::plan(&self.config)
+    }
+
+    fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        loss::<G>(&self.config, params, who, batch, step)
+    }
+
+    fn preview(&self, params: &ParamStore, seed: Seed) -> Result<Images> {
+        G::new(&self.config, &params.view(Training::Nothing))?.preview(seed)
+    }
+
+    fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer> {
+        Trainer::open::<G>(&self.config, dataset, folder, options)
+    }
+}
+
 fn loss<G: Gan>(
     config: &G::Config,
     params: &ParamStore,
@@ -155,12 +206,60 @@ pub fn catalogue() -> Vec<Entry> {
             task: "noise and attributes to a face (baseline of make-girls)",
             presets: dcgan(),
         },
+        Entry {
+            name: "psgan",
+            paper: "Full-Body High-Resolution Anime Generation with Progressive Structure-Conditional Generative \
+                    Adversarial Networks",
+            link: "https://arxiv.org/abs/1809.01890",
+            year: 2018,
+            task: "noise and key points to a full body",
+            presets: psgan(),
+        },
+        Entry {
+            name: "progan",
+            paper: "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
+            link: "https://arxiv.org/abs/1710.10196",
+            year: 2018,
+            task: "noise to a picture (baseline of psgan)",
+            presets: progan(),
+        },
     ]
 }
 
+fn psgan() -> Vec<Preset> {
+    let size = |config: &PsganConfig| config.size();
+    let for_points = |config: &PsganConfig, keypoints| config.clone().keypoints(keypoints);
+    let preset = |name, config, published| {
+        preset(name, Growing::<psgan::Adversaries> { config, size, for_points }, published)
+    };
+    vec![
+        preset("paper", Psgan::paper(), both(23_537_035, 23_545_169)),
+        preset("tiny", Psgan::tiny(), vec![]),
+        preset("deepfashion", Psgan::deepfashion(), both(23_448_661, 23_456_705)),
+    ]
+}
+
+fn progan() -> Vec<Preset> {
+    let size = |config: &ProganConfig| config.size();
+    let for_points = |config: &ProganConfig, _| config.clone();
+    let preset = |name, config, published| {
+        preset(name, Growing::<progan::Adversaries> { config, size, for_points }, published)
+    };
+    let of_four_gpus = Progan::authors(Gpus::Four, 1024);
+    vec![
+        preset("paper", Progan::paper(), both(23_079_115, 23_087_249)),
+        preset("tiny", Progan::tiny(), vec![]),
+        preset("v2-4gpu", of_four_gpus, both(23_079_115, 23_087_249)),
+        preset("beside-psgan", Progan::beside_psgan(), both(23_044_309, 23_052_353)),
+    ]
+}
+
+fn both(generator: usize, discriminator: usize) -> Vec<(Player, usize)> {
+    vec![(Player::Generator, generator), (Player::Discriminator, discriminator)]
+}
+
 fn make_girls() -> Vec<Preset> {
-    let generator = (Player::Generator, 4_385_283);
-    let both = |discriminator| vec![generator, (Player::Discriminator, discriminator)];
+    let both = |discriminator| both(4_385_283, discriminator);
     let all_4x4 = MakeGirls::paper().discriminator(DiscriminatorConfig::all_4x4());
     vec![
         preset("paper", MakeGirls::paper(), both(19_078_531)),

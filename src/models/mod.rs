@@ -4,3 +4,4 @@ pub mod baselines;
 pub mod catalogue;
 
 pub mod make_girls;
+pub mod psgan;

@@ -1,3 +1,4 @@
 //! The models that the papers compare with.
 
 pub mod dcgan;
+pub mod progan;

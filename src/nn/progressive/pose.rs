@@ -72,6 +72,28 @@ impl Poses {
         Ok(Poses { points, size, pixels })
     }
 
+    /// Key points `[N, M, 3]` as [`Batch::points`](crate::data::batch::Batch::points) has them, x and y as shares of the
+    /// side, for networks whose finished pictures have the side `size`.
+    ///
+    /// # Errors
+    /// As [`Poses::new`].
+    pub fn of_shares(points: &Tensor, size: usize) -> Result<Poses> {
+        if points.rank() != 3 || points.dims()[2] != 3 {
+            return Err(Error::shape("poses: key points", points.dims(), "[N, M, 3]"));
+        }
+        let factors = Tensor::new(&[[[size as f32, size as f32, 1.0]]], points.device())?;
+        Poses::new(&points.to_dtype(DType::F32)?.broadcast_mul(&factors)?, size)
+    }
+
+    /// The same poses, each one picture further on, the last one with the first picture: nobody's own.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn exchanged(&self) -> Result<Poses> {
+        let (last, rest) = (self.len().saturating_sub(1), self.points.narrow(0, 0, self.len().saturating_sub(1))?);
+        Poses::new(&Tensor::cat(&[&self.points.narrow(0, last, self.len() - last)?, &rest], 0)?, self.size)
+    }
+
     /// Number of poses.
     pub fn len(&self) -> usize {
         self.points.dims()[0]

@@ -240,33 +240,25 @@ impl Growth {
         0.0
     }
 
-    /// The stages of the trainer, with Adam's constants of Progressive GAN (β₁ 0, β₂ 0.99, ε 1e-8).
-    ///
-    /// # Errors
-    /// When there are no phases, or one has no minibatch.
-    pub fn plan(&self) -> Result<Plan> {
-        let mut stages = Vec::new();
+    /// The stages of the trainer, with Adam's constants of Progressive GAN (β₁ 0, β₂ 0.99, ε 1e-8). [`Plan::check`] says
+    /// whether it can be trained.
+    pub fn plan(&self) -> Plan {
         let mut until = 0;
-        for phase in &self.phases {
-            if phase.batch == 0 || phase.fade + phase.stable == 0 {
-                return Err(Error::invalid("schedule: phase", format!("{phase:?}"), "a minibatch and pictures", ""));
-            }
-            let a_step = phase.batch as u64;
+        let mut stage = |phase: &Phase| {
+            let (pictures, a_step) = (phase.fade + phase.stable, phase.batch.max(1) as u64);
             let (length, fade) = match self.count {
-                Count::Images => (phase.fade + phase.stable, phase.fade),
-                Count::Steps => (((phase.fade + phase.stable) / a_step).max(1), phase.fade / a_step),
+                Count::Images => (pictures, phase.fade),
+                Count::Steps => (pictures / a_step, phase.fade / a_step),
             };
             until += length;
             let mark = match self.count {
                 Count::Images => Mark::Images(until),
                 Count::Steps => Mark::Steps(until),
             };
-            stages.push(Stage::new(mark, phase.resolution, phase.batch, phase.rate).fade(fade));
-        }
-        let mut stages = stages.into_iter();
-        let first = stages.next().ok_or_else(|| Error::invalid("schedule", "no phases", "one or more", ""))?;
-        let plan = stages.fold(Plan::new(first), Plan::then);
-        Ok(plan.adam(0.0, 0.99, 1e-8).average(self.average).reset(self.reset))
+            Stage::new(mark, phase.resolution, phase.batch, phase.rate).fade(fade)
+        };
+        let stages = self.phases.iter().map(&mut stage).collect();
+        Plan::of(stages).adam(0.0, 0.99, 1e-8).average(self.average).reset(self.reset)
     }
 }
 
@@ -278,7 +270,7 @@ mod tests {
     #[test]
     fn the_authors_schedule() {
         let growth = Growth::v2(Gpus::One, 1024);
-        let plan = growth.plan().unwrap();
+        let plan = growth.plan();
         plan.check().unwrap();
         for (kimg, lod, resolution, batch, rate) in [
             (0, 8.0, 4, 128, 0.001),
@@ -338,7 +330,7 @@ mod tests {
         assert_eq!(last(8, 1045), 315_625);
         let growth = Growth::taki(8, 256, 4, 9_190_000).unwrap();
         assert_eq!(growth.iterations()[..5], [2_343, 9_375, 18_750, 37_500, 75_000]);
-        let plan = growth.plan().unwrap();
+        let plan = growth.plan();
         plan.check().unwrap();
         assert_eq!(plan.position(2_343, 0).resolution, 16);
         assert_eq!(plan.position(2_343 + 4_687, 0).alpha, 4_687.0 / 4_687.0);
@@ -352,6 +344,8 @@ mod tests {
         let growth = Growth::psgan(64).scaled(1e-3);
         assert_eq!(growth.phases.iter().map(|phase| phase.fade).collect::<Vec<_>>(), [0, 600, 600, 600, 600]);
         assert_eq!(toml::from_str::<Growth>(&toml::to_string(&growth).unwrap()).unwrap(), growth);
-        assert!(Growth { phases: vec![], ..growth }.plan().is_err());
+        assert!(Growth { phases: vec![], ..growth.clone() }.plan().check().is_err());
+        let empty = Phase { batch: 0, ..growth.phases[0] };
+        assert!(Growth { phases: vec![empty], ..growth }.plan().check().is_err());
     }
 }

@@ -38,7 +38,7 @@ pub struct Plan {
 }
 
 /// Where in its plan a step stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
     /// Index of the stage.
     pub stage: usize,
@@ -50,9 +50,21 @@ pub struct Position {
     pub alpha: f64,
 }
 
+impl Default for Position {
+    /// Stage 0, no fade, of nothing.
+    fn default() -> Self {
+        Position { stage: 0, resolution: 0, batch: 0, alpha: 1.0 }
+    }
+}
+
 impl Plan {
     /// One stage, [D, G], Adam with [`AdamSettings::default`], constant rate, average with decay 0.999, f32.
     pub fn new(stage: Stage) -> Plan {
+        Plan::of(vec![stage])
+    }
+
+    /// As [`Plan::new`], with these stages.
+    pub fn of(stages: Vec<Stage>) -> Plan {
         let turn = |player| Turn { player, times: 1 };
         Plan {
             order: vec![turn(Player::Discriminator), turn(Player::Generator)],
@@ -62,7 +74,7 @@ impl Plan {
             intervals: Intervals::default(),
             precision: Precision::F32,
             reset: Reset::Never,
-            stages: vec![stage],
+            stages,
         }
     }
 

@@ -1,0 +1,241 @@
+//! Progressive GAN: Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs for Improved Quality, Stability, and
+//! Variation" (ICLR 2018), <https://arxiv.org/abs/1710.10196>. PSGAN compares itself with it, and is made from it.
+//!
+//! What differs from the authors' code, and why: both activations of a discriminator's block come after the convolution
+//! that halves, fused or not, so that one set of weights means one function; the schedule is looked at every step rather
+//! than every fourth; the running average moves after the generator rather than before it, one step earlier.
+//! Labels, which only their CIFAR runs use, are left out.
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::data::batch::{Batch, Images};
+use crate::losses::{penalty, wasserstein};
+use crate::nn::critic::Critic;
+use crate::nn::params::Scope;
+use crate::nn::precision::Precision;
+use crate::nn::progressive::level::fade_pictures;
+use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, GrowingShape, Group, Judge, Level};
+use crate::rng::Seed;
+use crate::train::gan::{Gan, Losses, Player, Step};
+use crate::train::plan::growth::Gpus;
+use crate::train::plan::{Growth, Plan};
+use crate::{Error, Result};
+
+/// Pictures of a preview.
+const PREVIEW: usize = 16;
+
+/// Progressive GAN by name: `Progan::paper()` and on.
+#[derive(Clone, Copy, Debug)]
+pub struct Progan;
+
+impl Progan {
+    /// The paper's own run at 1024 px: 16 pictures a minibatch or fewer, which are all one group.
+    pub fn paper() -> ProganConfig {
+        let (network, growth) = (GrowingShape::paper(1024), Growth::v1(1024));
+        ProganConfig { network, group: Group::Whole, objective: WassersteinConfig::default(), growth }
+    }
+
+    /// The later presets of the authors' code, for pictures of this side.
+    pub fn authors(gpus: Gpus, resolution: usize) -> ProganConfig {
+        let (network, growth) = (GrowingShape::paper(resolution), Growth::v2(gpus, resolution));
+        ProganConfig { network, group: Group::Of(4), objective: WassersteinConfig::default(), growth }
+    }
+
+    /// What PSGAN's structures are compared with (its figure 5): 256 px, and its own schedule.
+    pub fn beside_psgan() -> ProganConfig {
+        ProganConfig { network: GrowingShape::paper(256), growth: Growth::psgan(256), ..Progan::paper() }
+    }
+
+    /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with 64 channels and a
+    /// thousandth of the pictures.
+    pub fn tiny() -> ProganConfig {
+        ProganConfig { network: tiny_shape(32), growth: tiny_growth(32), ..Progan::paper() }
+    }
+}
+
+/// Resolutions and channels of the tiny presets of all networks that grow.
+pub(crate) fn tiny_shape(resolution: usize) -> GrowingShape {
+    GrowingShape { resolution, latent: 64, base: 1024, max: 64, ..GrowingShape::default() }
+}
+
+/// Their schedule: minibatches of 16, 3,000 pictures each for fades and after them, 20,000 at the last resolution.
+pub(crate) fn tiny_growth(resolution: usize) -> Growth {
+    let mut growth = Growth::psgan(resolution).scaled(0.005);
+    if let Some(last) = growth.phases.last_mut() {
+        last.stable = 20_000;
+    }
+    growth
+}
+
+/// Everything that a Progressive GAN is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProganConfig {
+    /// Resolutions and channels.
+    pub network: GrowingShape,
+    /// Groups of the standard deviation over the minibatch.
+    pub group: Group,
+    /// The losses.
+    pub objective: WassersteinConfig,
+    /// The schedule.
+    pub growth: Growth,
+}
+
+/// WGAN-GP with drift (Karras et al. 2018, appendix A.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WassersteinConfig {
+    /// Weight of the gradient penalty: 10.
+    pub penalty: f64,
+    /// Weight of mean D(x)² over real pictures: 0.001.
+    pub drift: f64,
+}
+
+impl Default for WassersteinConfig {
+    fn default() -> Self {
+        WassersteinConfig { penalty: 10.0, drift: 1e-3 }
+    }
+}
+
+impl WassersteinConfig {
+    /// L_D = mean D(G) − mean D(x) + 10·mean (‖∂D/∂x̂‖ − 1)² + 0.001·mean D(x)². `judge` scores, `exact` is the same
+    /// network in f32, which is penalised.
+    pub(crate) fn critic_loss(
+        &self,
+        [judge, exact]: [Judge; 2],
+        real: &Tensor,
+        made: &Tensor,
+        step: &Step,
+    ) -> Result<Losses> {
+        let of_real = judge.logit(real)?;
+        let mut losses = Losses::new();
+        losses.add("adv", &wasserstein::critic(&of_real, &judge.logit(&made.detach())?)?, 1.0)?;
+        if self.penalty > 0.0 {
+            let penalty = penalty::wgan_gp(&exact, real, made, &mut step.stream("wgan-gp"))?;
+            losses.add("gp", &penalty, self.penalty)?;
+        }
+        losses.add("drift", &wasserstein::drift(&of_real)?, self.drift)?;
+        Ok(losses)
+    }
+
+    /// L_G = −mean D(G).
+    pub(crate) fn generator_loss(&self, judge: Judge, made: &Tensor) -> Result<Losses> {
+        let mut losses = Losses::new();
+        losses.add("adv", &wasserstein::generator(&judge.logit(made)?)?, 1.0)?;
+        Ok(losses)
+    }
+}
+
+/// The level that a batch is at.
+pub(crate) fn level(batch: &Batch, step: &Step) -> Level {
+    let resolution = batch.images.dims().last().copied().unwrap_or(0);
+    Level { resolution, alpha: step.position.alpha }
+}
+
+/// Latents `[count, latent]` of one player's loss, on the device and of the type of `like`.
+pub(crate) fn latents(step: &mut Step, who: Player, [count, latent]: [usize; 2], like: &Tensor) -> Result<Tensor> {
+    let name = format!("z/{}", who.name());
+    let shape = [count, latent];
+    let [z] = step.draw(&name, like.device(), move |stream| Ok([stream.normal_tensor(&shape, &Device::Cpu)?]))?;
+    Ok(z.to_dtype(like.dtype())?)
+}
+
+pub(crate) fn neither(who: Player) -> Error {
+    Error::invalid("player", who.name(), "generator or discriminator", "")
+}
+
+/// Generator and discriminator of one configuration.
+#[derive(Clone, Debug)]
+pub struct Adversaries {
+    config: ProganConfig,
+    generator: Generator,
+    discriminator: Discriminator,
+    /// The same discriminator in f32, whatever the plan computes in: penalties are.
+    exact: Discriminator,
+}
+
+impl Adversaries {
+    /// The generator.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// The discriminator.
+    pub fn discriminator(&self) -> &Discriminator {
+        &self.discriminator
+    }
+}
+
+impl ProganConfig {
+    /// Side of the finished pictures in pixels.
+    pub fn size(&self) -> usize {
+        self.network.resolution
+    }
+
+    /// Whether networks can be built and trained with these numbers.
+    ///
+    /// # Errors
+    /// Names the first number that cannot be used.
+    pub fn check(&self) -> Result<()> {
+        self.network.check()?;
+        check_growth(&self.growth, self.size())
+    }
+}
+
+/// That a schedule ends at the finished pictures.
+pub(crate) fn check_growth(growth: &Growth, size: usize) -> Result<()> {
+    growth.plan().check()?;
+    match growth.phases.last() {
+        Some(last) if last.resolution == size => Ok(()),
+        last => {
+            let found = format!("a last phase of {} px", last.map_or(0, |phase| phase.resolution));
+            Err(Error::invalid("schedule", found, format!("the {size} px of the networks"), ""))
+        }
+    }
+}
+
+impl Gan for Adversaries {
+    type Config = ProganConfig;
+    const NAME: &'static str = "progan";
+
+    fn new(config: &ProganConfig, params: &Scope) -> Result<Adversaries> {
+        config.check()?;
+        let judge = params.pp(Player::Discriminator.prefix());
+        let spec = DiscriminatorSpec { group: config.group, ..DiscriminatorSpec::default() };
+        Ok(Adversaries {
+            config: config.clone(),
+            generator: Generator::new(&config.network, 0, &params.pp(Player::Generator.prefix()))?,
+            discriminator: Discriminator::new(&config.network, spec, &judge)?,
+            exact: Discriminator::new(&config.network, spec, &judge.computing_in(Precision::F32)?)?,
+        })
+    }
+
+    fn plan(config: &ProganConfig) -> Plan {
+        config.growth.plan()
+    }
+
+    fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        let (level, objective) = (level(batch, step), &self.config.objective);
+        let z = latents(step, who, [batch.len(), self.config.network.latent], &batch.images)?;
+        let made = self.generator.forward(&z, None, level)?;
+        let judge = self.discriminator.at(level, None)?;
+        match who {
+            Player::Generator => {
+                self.generator.set_level(level)?;
+                objective.generator_loss(judge, &made)
+            }
+            Player::Discriminator => {
+                let real = fade_pictures(&batch.images, level)?;
+                objective.critic_loss([judge, self.exact.at(level, None)?], &real, &made, step)
+            }
+            other => Err(neither(other)),
+        }
+    }
+
+    fn preview(&self, seed: Seed) -> Result<Images> {
+        let device = self.generator.device();
+        let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
+        Images::new(self.generator.finished(&z, None)?.clamp(-1f32, 1f32)?)
+    }
+}

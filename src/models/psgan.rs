@@ -1,0 +1,247 @@
+//! PSGAN: Hamada, Tachibana, Li, Honda, Uchida, "Full-Body High-Resolution Anime Generation with Progressive
+//! Structure-Conditional Generative Adversarial Networks" (2018), <https://arxiv.org/abs/1809.01890>.
+//!
+//! Progressive GAN whose generator and discriminator read key points at every resolution: one map per point, −1 but for
+//! the one pixel of the point, halved by maximum pooling. The latent vector is the character, the points are its pose.
+//!
+//! No code was published. What the paper leaves open is decided in [`PsganConfig`], field by field, and here:
+//!
+//! * maps do not fade: those of a resolution are exact from its first step on;
+//! * a point's pixel is the whole part of its position at full size, which pooling keeps; hidden points are kept as they
+//!   are, and the map of one that is missing or outside of the picture is −1 all over;
+//! * generated pictures have the poses of the real minibatch, so that the points between a real and a made picture, where
+//!   the gradient penalty looks, have one pose; each player's step draws its own latent vectors;
+//! * nothing but the latent vector ties a character together, and nothing forces it to stay itself: the paper trusts that
+//!   it does.
+//!
+//! The maps never exist on the CPU: [`crate::ops::pose`] adds what a convolution answers to them.
+
+use candle_core::{Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use super::baselines::progan::{WassersteinConfig, check_growth, latents, level, neither, tiny_growth, tiny_shape};
+use crate::data::batch::{Batch, Images};
+use crate::losses::wasserstein;
+use crate::nn::critic::Critic;
+use crate::nn::params::Scope;
+use crate::nn::precision::Precision;
+use crate::nn::progressive::level::fade_pictures;
+use crate::nn::progressive::{
+    Discriminator, DiscriminatorSpec, Generator, GrowingShape, Group, Inject, Level, Poses,
+};
+use crate::rng::Seed;
+use crate::train::gan::{Gan, Losses, Player, Step};
+use crate::train::plan::{Average, Growth, Plan};
+use crate::{Error, Result};
+
+/// Characters and poses of a preview: one row per pose.
+const PREVIEW: usize = 4;
+
+/// PSGAN by name: `Psgan::paper()` and on.
+#[derive(Clone, Copy, Debug)]
+pub struct Psgan;
+
+impl Psgan {
+    /// The paper on avatars: 1024 px, 20 bones.
+    pub fn paper() -> PsganConfig {
+        PsganConfig::default()
+    }
+
+    /// The paper on DeepFashion: 256 px, OpenPose's 18 points.
+    pub fn deepfashion() -> PsganConfig {
+        let (network, growth) = (GrowingShape::paper(256), Growth::psgan(256));
+        PsganConfig { network, growth, keypoints: 18, ..PsganConfig::default() }
+    }
+
+    /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with 64 channels and a
+    /// fraction of the pictures.
+    pub fn tiny() -> PsganConfig {
+        PsganConfig { network: tiny_shape(32), growth: tiny_growth(32), ..PsganConfig::default() }
+    }
+}
+
+/// Everything that a PSGAN is made from. [`Default`] is the paper on avatars.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PsganConfig {
+    /// Resolutions and channels: Progressive GAN's.
+    pub network: GrowingShape,
+    /// Key points per picture: 20 bones of the avatars, or OpenPose's 18.
+    pub keypoints: usize,
+    /// Where the discriminator reads the pose. Figure 2 shows maps of every size beside both networks; with the features,
+    /// as in the generator.
+    pub inject: Inject,
+    /// Groups of the standard deviation over the minibatch. The paper does not say; its minibatches of 16, 12, 5 and 2 are
+    /// like those with which Progressive GAN took the whole minibatch, and 4 does not divide 5.
+    pub group: Group,
+    /// The losses: WGAN-GP.
+    pub objective: WassersteinConfig,
+    /// Weight of a term that the paper does not have: real pictures with the pose of another one count as fake, so that
+    /// the discriminator has to look at the pose. 0, off.
+    pub mismatch: f64,
+    /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
+    /// ([`Growth::psgan_short`] is the other reading); the running average, of which the paper says nothing, is
+    /// Progressive GAN's ([`PsganConfig::half_life`] is the other choice), and so are the resets of the optimizer.
+    pub growth: Growth,
+}
+
+impl Default for PsganConfig {
+    fn default() -> Self {
+        PsganConfig {
+            network: GrowingShape::paper(1024),
+            keypoints: 20,
+            inject: Inject::Features,
+            group: Group::Whole,
+            objective: WassersteinConfig::default(),
+            mismatch: 0.0,
+            growth: Growth::psgan(1024),
+        }
+    }
+}
+
+impl PsganConfig {
+    /// Side of the finished pictures in pixels.
+    pub fn size(&self) -> usize {
+        self.network.resolution
+    }
+
+    /// For another number of key points: those of a data set's [`Skeleton`](crate::data::skeleton::Skeleton).
+    pub fn keypoints(self, keypoints: usize) -> PsganConfig {
+        PsganConfig { keypoints, ..self }
+    }
+
+    /// With a running average that forgets half in so many pictures: 0.999 a step is only 2,000 pictures at a minibatch
+    /// of 2, a half-life of 10,000 is the same at every resolution.
+    pub fn half_life(mut self, pictures: f64) -> PsganConfig {
+        self.growth.average = Average::SteadyHalfLife(pictures);
+        self
+    }
+
+    /// Whether networks can be built and trained with these numbers.
+    ///
+    /// # Errors
+    /// Names the first number that cannot be used.
+    pub fn check(&self) -> Result<()> {
+        self.network.check()?;
+        if self.keypoints == 0 {
+            let hint = "Without poses this is Progressive GAN: models::baselines::progan.";
+            return Err(Error::invalid("key points", "0", "1 or more", hint));
+        }
+        if !(self.mismatch.is_finite() && self.mismatch >= 0.0) {
+            let expected = "a number that is not negative";
+            return Err(Error::invalid("weight of mismatched poses", self.mismatch.to_string(), expected, ""));
+        }
+        check_growth(&self.growth, self.size())
+    }
+}
+
+/// Generator and discriminator of one configuration.
+#[derive(Clone, Debug)]
+pub struct Adversaries {
+    config: PsganConfig,
+    generator: Generator,
+    discriminator: Discriminator,
+    /// The same discriminator in f32, whatever the plan computes in: penalties are.
+    exact: Discriminator,
+    /// Key points of the previews `[4, M, 3]`: those of the first minibatch of the training.
+    shown: Var,
+}
+
+impl Adversaries {
+    /// The generator.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// The discriminator.
+    pub fn discriminator(&self) -> &Discriminator {
+        &self.discriminator
+    }
+
+    fn poses(&self, batch: &Batch) -> Result<Poses> {
+        let keypoints = self.config.keypoints;
+        let wanted = [batch.len(), keypoints, 3];
+        match &batch.points {
+            Some(points) if points.dims() == wanted => Poses::of_shares(points, self.config.size()),
+            Some(points) => Err(Error::shape("batch: key points", points.dims(), format!("{wanted:?}"))),
+            None => {
+                let expected = format!("{keypoints} key points per picture");
+                let hint = "Train on a data set with key points.";
+                Err(Error::invalid("batch", "pictures without key points", expected, hint))
+            }
+        }
+    }
+
+    fn critic_loss(&self, batch: &Batch, made: &Tensor, poses: &Poses, level: Level, step: &Step) -> Result<Losses> {
+        let real = fade_pictures(&batch.images, level)?;
+        let (judge, exact) = (self.discriminator.at(level, Some(poses))?, self.exact.at(level, Some(poses))?);
+        let mut losses = self.config.objective.critic_loss([judge, exact], &real, made, step)?;
+        if self.config.mismatch > 0.0 {
+            let others = poses.exchanged()?;
+            let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
+            losses.add("mismatch", &wasserstein::critic(&judge.logit(&real)?, &of_others)?, self.config.mismatch)?;
+        }
+        Ok(losses)
+    }
+
+    /// Writes down the poses of previews, from the first minibatch.
+    fn keep_poses(&self, batch: &Batch) -> Result<()> {
+        if let Some(points) = &batch.points {
+            let rows: Vec<Tensor> =
+                (0..PREVIEW).map(|row| points.get(row % batch.len().max(1))).collect::<Result<_, _>>()?;
+            self.shown.set(&Tensor::stack(&rows, 0)?.to_dtype(self.shown.dtype())?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Gan for Adversaries {
+    type Config = PsganConfig;
+    const NAME: &'static str = "psgan";
+
+    fn new(config: &PsganConfig, params: &Scope) -> Result<Adversaries> {
+        config.check()?;
+        let &PsganConfig { ref network, keypoints, inject, group, .. } = config;
+        let (makes, judges) = (params.pp(Player::Generator.prefix()), params.pp(Player::Discriminator.prefix()));
+        let spec = DiscriminatorSpec { group, keypoints, inject, ..DiscriminatorSpec::default() };
+        Ok(Adversaries {
+            config: config.clone(),
+            generator: Generator::new(network, keypoints, &makes)?,
+            discriminator: Discriminator::new(network, spec, &judges)?,
+            exact: Discriminator::new(network, spec, &judges.computing_in(Precision::F32)?)?,
+            shown: makes.buffer("preview_points", &[PREVIEW, keypoints, 3], 0.0)?,
+        })
+    }
+
+    fn plan(config: &PsganConfig) -> Plan {
+        config.growth.plan()
+    }
+
+    fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        let (level, poses) = (level(batch, step), self.poses(batch)?);
+        let z = latents(step, who, [batch.len(), self.config.network.latent], &batch.images)?;
+        let made = self.generator.forward(&z, Some(&poses), level)?;
+        match who {
+            Player::Generator => {
+                self.generator.set_level(level)?;
+                if step.number == 1 {
+                    self.keep_poses(batch)?;
+                }
+                let judge = self.discriminator.at(level, Some(&poses))?;
+                self.config.objective.generator_loss(judge, &made)
+            }
+            Player::Discriminator => self.critic_loss(batch, &made, &poses, level, step),
+            other => Err(neither(other)),
+        }
+    }
+
+    /// Every row is one pose, every column one character.
+    fn preview(&self, seed: Seed) -> Result<Images> {
+        let device: &Device = self.generator.device();
+        let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
+        let shown = self.shown.as_detached_tensor();
+        let points = shown.unsqueeze(1)?.repeat((1, PREVIEW, 1, 1))?.flatten(0, 1)?;
+        let poses = Poses::of_shares(&points, self.config.size())?;
+        Images::new(self.generator.finished(&z.repeat((PREVIEW, 1))?, Some(&poses))?.clamp(-1f32, 1f32)?)
+    }
+}
