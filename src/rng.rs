@@ -3,6 +3,8 @@
 //! One [`Seed`] gives any number of independent named [`Stream`]s (`init/g.conv1.weight`, `data/3`, `z/1200`).
 //! A stream depends on its name only, never on what was drawn from another stream before.
 
+pub mod numpy;
+
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -8,6 +8,5 @@ pub mod features;
 pub mod labels;
 pub mod latents;
 pub mod nets;
-mod numpy;
 pub mod pictures;
 pub mod score;

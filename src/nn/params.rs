@@ -347,7 +347,15 @@ impl Scope {
     /// # Errors
     /// When the store holds that name with another shape, or as a parameter.
     pub fn buffer(&self, name: &str, shape: &[usize], value: f64) -> Result<Var> {
-        self.store.entry(&self.full(name), shape, Init::Const(value), false)
+        self.drawn_buffer(name, shape, Init::Const(value))
+    }
+
+    /// As [`Scope::buffer`], starting from numbers that are drawn (noise that stays).
+    ///
+    /// # Errors
+    /// As [`Scope::buffer`].
+    pub fn drawn_buffer(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        self.store.entry(&self.full(name), shape, init, false)
     }
 
     /// The store that this is a view of.

@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 
 use super::neighbours::Features;
-use crate::metrics::numpy::RandomState;
+use crate::rng::numpy::RandomState;
 use crate::metrics::score::{Score, Spread, mean_and_deviation};
 use crate::show::table::Best;
 use crate::{Error, Result};
