@@ -11,6 +11,7 @@ use super::baselines::dcgan::Dcgan;
 use super::baselines::progan::{self, Progan, ProganConfig};
 use super::make_girls::{Adversaries, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
 use super::psgan::{self, Psgan, PsganConfig};
+use super::stylegan::{self, Stylegan, StyleganConfig};
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::nn::params::{ParamStore, Training};
@@ -223,15 +224,22 @@ pub fn catalogue() -> Vec<Entry> {
             task: "noise to a picture (baseline of psgan)",
             presets: progan(),
         },
+        Entry {
+            name: "stylegan",
+            paper: "A Style-Based Generator Architecture for Generative Adversarial Networks",
+            link: "https://arxiv.org/abs/1812.04948",
+            year: 2019,
+            task: "noise to a full body",
+            presets: stylegan(),
+        },
     ]
 }
 
 fn psgan() -> Vec<Preset> {
     let size = |config: &PsganConfig| config.size();
     let for_points = |config: &PsganConfig, keypoints| config.clone().keypoints(keypoints);
-    let preset = |name, config, published| {
-        preset(name, Growing::<psgan::Adversaries> { config, size, for_points }, published)
-    };
+    let preset =
+        |name, config, published| preset(name, Growing::<psgan::Adversaries> { config, size, for_points }, published);
     vec![
         preset("paper", Psgan::paper(), both(23_537_035, 23_545_169)),
         preset("tiny", Psgan::tiny(), vec![]),
@@ -242,15 +250,27 @@ fn psgan() -> Vec<Preset> {
 fn progan() -> Vec<Preset> {
     let size = |config: &ProganConfig| config.size();
     let for_points = |config: &ProganConfig, _| config.clone();
-    let preset = |name, config, published| {
-        preset(name, Growing::<progan::Adversaries> { config, size, for_points }, published)
-    };
+    let preset =
+        |name, config, published| preset(name, Growing::<progan::Adversaries> { config, size, for_points }, published);
     let of_four_gpus = Progan::authors(Gpus::Four, 1024);
     vec![
         preset("paper", Progan::paper(), both(23_079_115, 23_087_249)),
         preset("tiny", Progan::tiny(), vec![]),
         preset("v2-4gpu", of_four_gpus, both(23_079_115, 23_087_249)),
         preset("beside-psgan", Progan::beside_psgan(), both(23_044_309, 23_052_353)),
+    ]
+}
+
+fn stylegan() -> Vec<Preset> {
+    let size = |config: &StyleganConfig| config.size();
+    let for_points = |config: &StyleganConfig, _| config.clone();
+    let preset = |name, config, published| {
+        preset(name, Growing::<stylegan::Adversaries> { config, size, for_points }, published)
+    };
+    vec![
+        preset("paper", Stylegan::paper(), both(26_086_229, 23_052_353)),
+        preset("tiny", Stylegan::tiny(), vec![]),
+        preset("ffhq", Stylegan::ffhq(), both(26_219_627, 23_087_249)),
     ]
 }
 

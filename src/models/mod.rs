@@ -5,3 +5,4 @@ pub mod catalogue;
 
 pub mod make_girls;
 pub mod psgan;
+pub mod stylegan;

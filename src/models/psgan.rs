@@ -26,9 +26,7 @@ use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
-use crate::nn::progressive::{
-    Discriminator, DiscriminatorSpec, Generator, GrowingShape, Group, Inject, Level, Poses,
-};
+use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Inject, Level, Poses};
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Growth, Plan};

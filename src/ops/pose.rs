@@ -141,7 +141,9 @@ impl Kernel<2, 1> for Response {
         let per_channel = (keypoints * k * k).max(1);
         let sums: Vec<Vec<f64>> = weight
             .chunks(per_channel)
-            .map(|kernels| (0..k * k).map(|tap| kernels.iter().skip(tap).step_by(k * k).map(|w| w.wide()).sum()).collect())
+            .map(|kernels| {
+                (0..k * k).map(|tap| kernels.iter().skip(tap).step_by(k * k).map(|w| w.wide()).sum()).collect()
+            })
             .collect();
         let plane = (h * w).max(1);
         // SAFETY: every plane is written by its own task, row by row from the first to the last pixel.

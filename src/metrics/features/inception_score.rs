@@ -4,8 +4,8 @@
 use candle_core::Tensor;
 
 use super::neighbours::Features;
-use crate::rng::numpy::RandomState;
 use crate::metrics::score::{Score, Spread, mean_and_deviation};
+use crate::rng::numpy::RandomState;
 use crate::show::table::Best;
 use crate::{Error, Result};
 

@@ -7,8 +7,8 @@ use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
 use super::neighbours::Features;
-use crate::rng::numpy::RandomState;
 use crate::metrics::score::{Score, Spread, mean_and_deviation};
+use crate::rng::numpy::RandomState;
 use crate::show::table::Best;
 use crate::{Error, Result};
 

@@ -15,7 +15,7 @@ use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
-use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, GrowingShape, Group, Judge, Level};
+use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Judge, Level};
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::growth::Gpus;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::SLOPE;
 use super::equal::{Equal, EqualConv2d, EqualLinear};
 use super::level::{Level, lerp_signals};
-use super::pose::{Inject, Poses, PosedConv2d, check_poses};
+use super::pose::{Inject, PosedConv2d, Poses, check_poses};
 use super::resample::down_conv2d;
 use super::shape::GrowingShape;
 use crate::nn::critic::{Critic, Signal};

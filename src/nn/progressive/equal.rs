@@ -140,13 +140,7 @@ impl EqualLinear {
     ///
     /// # Errors
     /// When the store holds these names with other shapes.
-    pub fn with_biases(
-        scope: &Scope,
-        inputs: usize,
-        outputs: usize,
-        maps: usize,
-        equal: Equal,
-    ) -> Result<EqualLinear> {
+    pub fn with_biases(scope: &Scope, inputs: usize, outputs: usize, maps: usize, equal: Equal) -> Result<EqualLinear> {
         let weight = scope.weight("weight", &[outputs, inputs], equal.start())?;
         let bias = scope.param("bias", &[maps], Init::Const(0.0))?;
         Ok(EqualLinear {

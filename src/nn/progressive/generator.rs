@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 
 use super::equal::{Equal, EqualConv2d, EqualLinear};
 use super::level::{Level, lerp};
-use super::pose::{Poses, PosedConv2d, check_poses};
+use super::pose::{PosedConv2d, Poses, check_poses};
 use super::resample::up_conv2d;
 use super::shape::GrowingShape;
 use super::{PIXEL_NORM_EPSILON, SLOPE};

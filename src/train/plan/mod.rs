@@ -327,9 +327,12 @@ mod tests {
             let [before, after] = images.map(|images| plan.position(0, images));
             plan.resets(&before, &after)
         };
-        for (images, resolutions, fades) in
-            [([0, 500], false, false), ([999, 1_000], true, true), ([1_992, 2_000], false, true), ([1_400, 1_408], false, false)]
-        {
+        for (images, resolutions, fades) in [
+            ([0, 500], false, false),
+            ([999, 1_000], true, true),
+            ([1_992, 2_000], false, true),
+            ([1_400, 1_408], false, false),
+        ] {
             assert_eq!(resets(Reset::Resolutions, images), resolutions, "{images:?}");
             assert_eq!(resets(Reset::Fades, images), fades, "{images:?}");
             assert!(!resets(Reset::Never, images));

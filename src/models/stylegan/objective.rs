@@ -1,0 +1,137 @@
+//! The losses (section 2 and appendix C) and the schedule.
+
+use candle_core::{Device, Tensor};
+
+use super::config::{Objective, StyleganConfig};
+use super::generator::Generator;
+use super::synthesis::{Noise, Synthesis};
+use crate::Result;
+use crate::data::batch::{Batch, Images};
+use crate::losses::{adversarial, penalty};
+use crate::models::baselines::progan::{latents, level, neither};
+use crate::nn::critic::Critic;
+use crate::nn::params::Scope;
+use crate::nn::precision::Precision;
+use crate::nn::progressive::level::fade_pictures;
+use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Level};
+use crate::rng::Seed;
+use crate::train::gan::{Gan, Losses, Player, Step};
+use crate::train::plan::Plan;
+
+/// Pictures of a preview.
+const PREVIEW: usize = 16;
+
+/// Generator and discriminator of one configuration.
+#[derive(Clone, Debug)]
+pub struct Adversaries {
+    config: StyleganConfig,
+    generator: Generator,
+    discriminator: Discriminator,
+    /// The same discriminator in f32, whatever the plan computes in: penalties are.
+    exact: Discriminator,
+}
+
+impl Adversaries {
+    /// The generator.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// The discriminator.
+    pub fn discriminator(&self) -> &Discriminator {
+        &self.discriminator
+    }
+
+    /// Pictures of `count` random latents as they are drawn in training: with noise, mostly with two styles.
+    fn make(&self, who: Player, like: &Tensor, level: Level, step: &mut Step) -> Result<Tensor> {
+        let count = like.dims()[0];
+        let z = latents(step, who, [2 * count, self.config.network.latent], like)?;
+        let shape = [count, Synthesis::noise_len(level)];
+        let name = format!("noise/{}", who.name());
+        let [noise] =
+            step.draw(&name, like.device(), move |stream| Ok([stream.normal_tensor(&shape, &Device::Cpu)?]))?;
+        let first = self.generator.styles(&z.narrow(0, 0, count)?.contiguous()?, None)?;
+        self.generator.follow(&first.layers()[0])?;
+        let mut stream = step.stream(&format!("mixing/{}", who.name()));
+        let active = Synthesis::layers_at(level);
+        let styles = if stream.chance(self.config.mixing) {
+            // The second style from one of the layers 1 to the last on, all equally likely.
+            let from = 1 + stream.below(active - 1);
+            let second = self.generator.styles(&z.narrow(0, count, count)?.contiguous()?, None)?;
+            first.mixed(&second, from..self.generator.synthesis().layers())?
+        } else {
+            first
+        };
+        self.generator.synthesis().forward(&styles, &Noise::Drawn(&noise.to_dtype(like.dtype())?), level)
+    }
+
+    fn critic_loss(&self, real: &Tensor, made: &Tensor, level: Level, step: &Step) -> Result<Losses> {
+        let (judge, exact) = (self.discriminator.at(level, None)?, self.exact.at(level, None)?);
+        match &self.config.objective {
+            Objective::Wasserstein(config) => config.critic_loss([judge, exact], real, made, step),
+            Objective::Logistic { gamma } => {
+                let mut losses = Losses::new();
+                losses.add("adv_real", &adversarial::real(&judge.logit(real)?)?, 1.0)?;
+                losses.add("adv_fake", &adversarial::fake(&judge.logit(&made.detach())?)?, 1.0)?;
+                if *gamma > 0.0 {
+                    losses.add("r1", &penalty::r1(&exact, real)?, gamma / 2.0)?;
+                }
+                Ok(losses)
+            }
+        }
+    }
+
+    fn generator_loss(&self, made: &Tensor, level: Level) -> Result<Losses> {
+        let judge = self.discriminator.at(level, None)?;
+        match &self.config.objective {
+            Objective::Wasserstein(config) => config.generator_loss(judge, made),
+            Objective::Logistic { .. } => {
+                let mut losses = Losses::new();
+                losses.add("adv", &adversarial::real(&judge.logit(made)?)?, 1.0)?;
+                Ok(losses)
+            }
+        }
+    }
+}
+
+impl Gan for Adversaries {
+    type Config = StyleganConfig;
+    const NAME: &'static str = "stylegan";
+
+    fn new(config: &StyleganConfig, params: &Scope) -> Result<Adversaries> {
+        config.check()?;
+        let judge = params.pp(Player::Discriminator.prefix());
+        let spec = DiscriminatorSpec { group: config.group, blur: true, ..DiscriminatorSpec::default() };
+        Ok(Adversaries {
+            config: config.clone(),
+            generator: Generator::new(config, &params.pp(Player::Generator.prefix()))?,
+            discriminator: Discriminator::new(&config.network, spec, &judge)?,
+            exact: Discriminator::new(&config.network, spec, &judge.computing_in(Precision::F32)?)?,
+        })
+    }
+
+    fn plan(config: &StyleganConfig) -> Plan {
+        config.growth.plan()
+    }
+
+    fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        let level = level(batch, step);
+        let made = self.make(who, &batch.images, level, step)?;
+        match who {
+            Player::Generator => {
+                self.generator.set_level(level)?;
+                self.generator_loss(&made, level)
+            }
+            Player::Discriminator => self.critic_loss(&fade_pictures(&batch.images, level)?, &made, level, step),
+            other => Err(neither(other)),
+        }
+    }
+
+    /// Not truncated, with the network's own noise.
+    fn preview(&self, seed: Seed) -> Result<Images> {
+        let device = self.generator.device();
+        let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
+        let noise = Noise::Fixed(0..self.generator.synthesis().layers());
+        Images::new(self.generator.draw(&self.generator.styles(&z, None)?, &noise)?.clamp(-1f32, 1f32)?)
+    }
+}

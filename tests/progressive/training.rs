@@ -1,0 +1,174 @@
+//! Runs that grow, and what they are configured by.
+
+use tachie::Result;
+use tachie::candle_core::Device;
+use tachie::data::avatar::Avatar;
+use tachie::data::dataset::{Dataset, Source};
+use tachie::data::skeleton::{KeyPoint, Skeleton};
+use tachie::data::tags::TagSet;
+use tachie::models::baselines::progan::{Progan, ProganConfig};
+use tachie::models::psgan::{self, Psgan, PsganConfig};
+use tachie::models::stylegan::{self, Objective, ReportRun, Stylegan, StyleganConfig};
+use tachie::nn::progressive::GrowingShape;
+use tachie::rng::seed;
+use tachie::train::gan::Gan;
+use tachie::train::plan::{Growth, Reset};
+use tachie::train::trainer::{Options, Trainer};
+
+use crate::numbers;
+
+/// Faces with key points here and there: what PSGAN needs of a data set.
+struct Posed {
+    faces: Dataset,
+    skeleton: Skeleton,
+}
+
+impl Source for Posed {
+    fn len(&self) -> usize {
+        self.faces.len()
+    }
+    fn tags(&self) -> &TagSet {
+        self.faces.tags()
+    }
+    fn image(&self, i: usize) -> Result<tachie::image::RgbImage> {
+        self.faces.image(i)
+    }
+    fn labels(&self, i: usize) -> Vec<f32> {
+        self.faces.labels(i).unwrap().values
+    }
+    fn skeleton(&self) -> Option<&Skeleton> {
+        Some(&self.skeleton)
+    }
+    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        let mut stream = seed(i as u64).stream("points");
+        let side = f64::from(self.size());
+        let mut place = || stream.range(0.0, side) as f32;
+        (0..self.skeleton.len()).map(|_| [place(), place(), 1.0]).collect()
+    }
+    fn name(&self) -> String {
+        "posed faces".to_string()
+    }
+    fn fingerprint(&self) -> String {
+        self.faces.fingerprint()
+    }
+    fn size(&self) -> u32 {
+        self.faces.size()
+    }
+}
+
+fn posed(size: u32, n: usize) -> Dataset {
+    let faces = Avatar::faces().size(size).take(n).unwrap();
+    Dataset::from_source(Posed { faces, skeleton: Skeleton::new(&["left hand", "right hand", "head"]).unwrap() })
+}
+
+/// 4 px for 16 pictures, 8 px for 16 + 16, 16 px for 24 + 8, at minibatches of 4, 5 and 2.
+fn growth() -> Growth {
+    let mut growth = Growth::psgan(16);
+    for (phase, (fade, stable, batch)) in growth.phases.iter_mut().zip([(0, 16, 4), (16, 16, 5), (24, 8, 2)]) {
+        (phase.fade, phase.stable, phase.batch) = (fade, stable, batch);
+    }
+    growth
+}
+
+fn network() -> GrowingShape {
+    GrowingShape { resolution: 16, latent: 8, base: 64, max: 8, ..GrowingShape::default() }
+}
+
+/// Trains through two fades; stopped at their ends and in their middle, it goes on as if nothing had been.
+fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) -> Trainer {
+    let open = |folder: &std::path::Path| {
+        let options = Options::default().device(&Device::Cpu).seed(seed(4));
+        Trainer::open::<G>(config, data, folder, options).unwrap()
+    };
+    let (once, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut whole = open(once.path());
+    whole.steps(24).unwrap();
+    let records = whole.history().unwrap().records().to_vec();
+    // Steps 1-4 at 4 px, 5-8 fade at 8 px, 9-11 there, 12-23 fade at 16 px.
+    let fading: Vec<bool> = records.iter().map(|record| record.alpha < 1.0).collect();
+    assert!(fading[4] && fading[7] && !fading[9] && fading[12] && fading[16] && !fading[23], "{fading:?}");
+    for cut in [4, 6, 17] {
+        let folder = parts.path().join(cut.to_string());
+        open(&folder).steps(cut).unwrap();
+        let mut rest = open(&folder);
+        assert_eq!(rest.steps_done(), cut);
+        rest.steps(24 - cut).unwrap();
+        let (a, b) = (whole.networks(), rest.networks());
+        for (a, b) in [(a.params, b.params), (a.average, b.average)] {
+            for (name, tensor) in a.tensors() {
+                assert_eq!(numbers(&tensor), numbers(&b.tensors()[&name]), "after {cut} steps: {name}");
+            }
+        }
+    }
+    assert_eq!(whole.preview().unwrap().tensor.dims(), [16, 3, 16, 16]);
+    whole
+}
+
+#[test]
+fn psgan_is_resumed_in_the_middle_of_a_fade() {
+    assert_eq!(growth().reset, Reset::Fades);
+    let config = PsganConfig { network: network(), growth: growth(), mismatch: 0.5, ..Psgan::tiny() }.keypoints(3);
+    let run = resumes_bit_for_bit::<psgan::Adversaries>(&config, &posed(16, 20));
+    // Previews show the poses of the first minibatch, as shares of the side.
+    let shown = numbers(&run.networks().params.tensors()["g.preview_points"]);
+    assert!(shown.iter().all(|value| (0.0..=1.0).contains(value)) && shown.iter().any(|value| *value > 0.0));
+    let faces = Avatar::faces().size(16).take(20).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let message = Trainer::open::<psgan::Adversaries>(&config, &faces, folder.path(), Options::default())
+        .unwrap()
+        .steps(1)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("3 key points per picture"), "{message}");
+}
+
+#[test]
+fn stylegan_is_resumed_in_the_middle_of_a_fade() {
+    let config = StyleganConfig {
+        network: network(),
+        growth: growth(),
+        group: tachie::nn::progressive::Group::Whole,
+        ..Stylegan::tiny()
+    };
+    let run = resumes_bit_for_bit::<stylegan::Adversaries>(&config, &posed(16, 20));
+    let mean = numbers(&run.networks().params.tensors()["g.w_mean"]);
+    assert!(mean.iter().any(|value| *value != 0.0), "the mean of styles has followed them");
+}
+
+#[test]
+fn configurations_survive_toml_and_bad_ones_are_refused() {
+    for config in [Progan::paper(), Progan::tiny(), Progan::beside_psgan()] {
+        config.check().unwrap();
+        assert_eq!(toml::from_str::<ProganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+    for config in [Psgan::paper(), Psgan::tiny(), Psgan::deepfashion().half_life(10_000.0)] {
+        config.check().unwrap();
+        assert_eq!(toml::from_str::<PsganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+    let refused = |config: PsganConfig, word: &str| {
+        let message = config.check().unwrap_err().to_string();
+        assert!(message.contains(word), "{message}");
+    };
+    refused(Psgan::tiny().keypoints(0), "Progressive GAN");
+    refused(PsganConfig { growth: Growth::psgan(64), ..Psgan::tiny() }, "64 px");
+    refused(PsganConfig { mismatch: f64::NAN, ..Psgan::tiny() }, "NaN");
+    for config in [Stylegan::paper(), Stylegan::tiny(), Stylegan::ffhq()] {
+        config.check().unwrap();
+        assert_eq!(toml::from_str::<StyleganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+    let wasserstein = StyleganConfig { objective: Objective::Wasserstein(Default::default()), ..Stylegan::tiny() };
+    assert_eq!(toml::from_str::<StyleganConfig>(&toml::to_string(&wasserstein).unwrap()).unwrap(), wasserstein);
+    assert!(StyleganConfig { mixing: 1.5, ..Stylegan::tiny() }.check().is_err());
+}
+
+/// specs/fullbody.md D.7: iterations at 256 px of the five runs of the report.
+#[test]
+fn the_runs_of_the_report_are_as_long_as_it_says() {
+    use ReportRun::{AtOnce, Bodies, Faces, MoreBodies, OneGpu};
+    let last = |run| *Stylegan::report(run).growth.iterations().last().unwrap();
+    assert_eq!([Bodies, AtOnce, Faces, MoreBodies].map(last), [236_875, 9_190_000, 352_500, 570_000]);
+    assert_eq!(last(OneGpu), 3_790_000 / 8);
+    for run in [OneGpu, Bodies, AtOnce, Faces, MoreBodies] {
+        Stylegan::report(run).check().unwrap();
+    }
+}
