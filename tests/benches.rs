@@ -21,8 +21,9 @@ use tachie::train::history::History;
 use models::{Model, models as measured};
 
 #[test]
-fn every_preset_of_the_catalogue_is_measured() {
-    for entry in catalogue() {
+fn every_preset_of_make_girls_and_its_baseline_is_measured() {
+    let measured_here = [Adversaries::NAME, "dcgan"];
+    for entry in catalogue().into_iter().filter(|entry| measured_here.contains(&entry.name)) {
         for preset in &entry.presets {
             let title = format!("{} {}", entry.name, preset.name);
             let fits = |model: &&Model| {

@@ -7,6 +7,7 @@ use tachie::ops::epilogue::{bias_activation, layer_epilogue};
 use tachie::ops::fir::{BINOMIAL, blur, downsample_filtered, upfirdn2d, upsample_filtered};
 use tachie::ops::gated::{gated, gated_halves};
 use tachie::ops::minibatch::{minibatch_deviation, minibatch_deviation_tangent};
+use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::norm::{adaptive_instance_norm, adaptive_instance_norm_tangent, pixel_norm, pixel_norm_tangent};
 use tachie::ops::spectral::{spectral_norm, spectrally_normalized};
 use tachie::ops::{arithmetic, reduce};
@@ -120,6 +121,13 @@ fn statistics() -> Vec<Case> {
         Case::new("scale per plane, by the factor", &[&[2, 3], &[2, 3, 2, 2]], |t| reduce::scale(&t[1], &t[0])),
         Case::new("minibatch deviation, groups of 2", &[&[4, 2, 2, 2]], |t| minibatch_deviation(&t[0], 2)),
         Case::new("minibatch deviation, all 5", &[&[5, 2, 1, 2]], |t| minibatch_deviation(&t[0], 8)),
+        Case::new("pose response, kernel 3", &[&[2, 3, 4, 5], &[3, 2, 3, 3]], |t| {
+            let pixels = [Some([0, 4]), None, Some([3, 2]), Some([1, 1])];
+            add_pose_response(&t[0], &t[1], &Pixels::new(pixels.into_iter(), 2, [4, 5]))
+        }),
+        Case::new("pose response, kernel 1", &[&[1, 2, 3, 2], &[2, 1, 1, 1]], |t| {
+            add_pose_response(&t[0], &t[1], &Pixels::new([Some([2, 0])].into_iter(), 1, [3, 2]))
+        }),
         Case::new("minibatch deviation tangent", &[&[4, 1, 2, 2], &[4, 1, 2, 2]], |t| {
             minibatch_deviation_tangent(&t[0], &t[1], 4)
         }),

@@ -33,6 +33,14 @@ fn fused_convolutions_are_the_separate_ones() {
     }
 }
 
+/// Inside, blurred ones are ones; a border pixel misses a quarter, a corner a quarter of the rest.
+#[test]
+fn blur_keeps_the_mean_inside() {
+    let ones = Tensor::ones((1, 2, 5, 5), DType::F64, &Device::Cpu).unwrap();
+    let blurred = tachie::ops::fir::blur(&ones).unwrap().get(0).unwrap().get(1).unwrap().to_vec2::<f64>().unwrap();
+    assert_eq!([blurred[2][2], blurred[1][3], blurred[0][2], blurred[4][4]], [1.0, 1.0, 0.75, 0.5625]);
+}
+
 /// Networks of 8 px with few channels, in f64.
 fn small(keypoints: usize, inject: Inject, blur: bool, fused_from: usize) -> (ParamStore, Generator, Discriminator) {
     let shape = GrowingShape { resolution: 8, latent: 3, base: 16, max: 3, fused_from, ..GrowingShape::default() };

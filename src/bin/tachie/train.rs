@@ -17,7 +17,7 @@ use tachie::{Error, Result};
 /// checkpoint. To end a training early, put a file named STOP into the folder.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name of the model in the catalogue (make-girls, dcgan)
+    /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, stylegan)
     model: String,
     /// Manifest of the data set
     #[arg(long, value_name = "MANIFEST")]
