@@ -7,8 +7,8 @@ use tachie::ops::epilogue::{bias_activation, layer_epilogue};
 use tachie::ops::fir::{BINOMIAL, blur, downsample_filtered, upfirdn2d, upsample_filtered};
 use tachie::ops::gated::{gated, gated_halves};
 use tachie::ops::minibatch::{minibatch_deviation, minibatch_deviation_tangent};
-use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::norm::{adaptive_instance_norm, adaptive_instance_norm_tangent, pixel_norm, pixel_norm_tangent};
+use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::spectral::{spectral_norm, spectrally_normalized};
 use tachie::ops::{arithmetic, reduce};
 
