@@ -106,13 +106,9 @@ impl Stylegan {
     }
 
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with 64 channels, four layers
-    /// of mapping and a fraction of the pictures.
+    /// of mapping and a fraction of the pictures, from 4 px on.
     pub fn tiny() -> StyleganConfig {
-        let mut growth = Growth { average: Average::HalfLife(1_000.0), ..tiny_growth(32) };
-        growth.phases.remove(0);
-        if let Some(first) = growth.phases.first_mut() {
-            first.fade = 0;
-        }
+        let growth = Growth { average: Average::HalfLife(1_000.0), ..tiny_growth(32) };
         let network = GrowingShape { fused_from: 128, ..tiny_shape(32) };
         StyleganConfig { network, mapping_layers: 4, growth, ..Stylegan::ffhq() }
     }
