@@ -113,7 +113,7 @@ impl Model {
         let images = tensors.get("images").cloned();
         let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
         let indices = (0..images.dims()[0]).collect();
-        let batch = Batch { images, labels: tensors.get("labels").cloned(), points: None, indices };
+        let batch = Batch { images, labels: tensors.get("labels").cloned(), points: None, sources: None, indices };
         Ok((Model { name: String::new(), config, large: false }, batch))
     }
 }

@@ -24,6 +24,8 @@ pub struct Batch {
     /// Key points `[N, M, 3]`, f32: x and y as shares of the picture's side, which hold at every resolution, and a number
     /// above 0 where the point is known; none for a data set without.
     pub points: Option<Tensor>,
+    /// Pictures `[N, 3, H, W]` that these are to be made from, f32, in [-1, 1]; none for a data set of single pictures.
+    pub sources: Option<Tensor>,
     /// Positions of the pictures in the data set.
     pub indices: Vec<usize>,
 }
@@ -45,8 +47,8 @@ impl Batch {
     /// When the device has no memory for it.
     pub fn to_device(&self, device: &Device) -> Result<Batch> {
         let moved = |tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| tensor.to_device(device)).transpose();
-        let (labels, points) = (moved(&self.labels)?, moved(&self.points)?);
-        Ok(Batch { images: self.images.to_device(device)?, labels, points, indices: self.indices.clone() })
+        let (labels, points, sources) = (moved(&self.labels)?, moved(&self.points)?, moved(&self.sources)?);
+        Ok(Batch { images: self.images.to_device(device)?, labels, points, sources, indices: self.indices.clone() })
     }
 }
 

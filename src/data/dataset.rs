@@ -51,6 +51,19 @@ pub trait Source: Send + Sync {
     /// A short name for titles.
     fn name(&self) -> String;
 
+    /// Whether every picture has one that it is to be made from ([`source_image`](Source::source_image)).
+    fn has_sources(&self) -> bool {
+        false
+    }
+
+    /// The picture that picture `i` is to be made from, of the same size; itself where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn source_image(&self, i: usize) -> Result<RgbImage> {
+        self.image(i)
+    }
+
     /// A text that differs whenever pictures or labels differ. Run folders use it to refuse to resume on other data.
     fn fingerprint(&self) -> String;
 
@@ -172,27 +185,6 @@ impl Dataset {
         self.tags().labels_from(self.shared.source.labels(self.position(i)?))
     }
 
-    /// The names of the key points; none for pictures without.
-    pub fn skeleton(&self) -> Option<&Skeleton> {
-        self.shared.source.skeleton()
-    }
-
-    /// The key points of picture `i` in its own pixels, one per name of the [`skeleton`](Dataset::skeleton); empty for
-    /// pictures without.
-    ///
-    /// # Errors
-    /// When `i` is not below [`len`](Dataset::len), or the source gives another number of points than names.
-    pub fn keypoints(&self, i: usize) -> Result<Vec<KeyPoint>> {
-        let points = self.shared.source.keypoints(self.position(i)?);
-        match self.skeleton().map_or(0, Skeleton::len) {
-            expected if expected == points.len() => Ok(points),
-            expected => {
-                let what = format!("key points of picture {i} of {}", self.name());
-                Err(Error::invalid(what, points.len().to_string(), expected.to_string(), ""))
-            }
-        }
-    }
-
     /// What names picture `i`: its file name, or its number for pictures that are made.
     ///
     /// # Errors
@@ -300,6 +292,16 @@ impl Dataset {
         (0..self.len()).filter_map(|i| self.position(i).ok())
     }
 
+    /// Where picture `i` comes from, and its number there.
+    pub(super) fn origin(&self, i: usize) -> Result<(&dyn Source, usize)> {
+        Ok((self.shared.source.as_ref(), self.position(i)?))
+    }
+
+    /// Where the pictures come from.
+    pub(super) fn from(&self) -> &dyn Source {
+        self.shared.source.as_ref()
+    }
+
     fn position(&self, i: usize) -> Result<usize> {
         let position = match &self.chosen {
             Some(chosen) => chosen.get(i).copied(),
@@ -351,6 +353,12 @@ impl Source for View {
     }
     fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
         self.source().keypoints(self.at(i))
+    }
+    fn has_sources(&self) -> bool {
+        self.source().has_sources()
+    }
+    fn source_image(&self, i: usize) -> Result<RgbImage> {
+        self.source().source_image(self.at(i))
     }
     fn name(&self) -> String {
         self.dataset.name()

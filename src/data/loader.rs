@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use candle_core::{Device, Tensor};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, push_planes};
@@ -237,16 +238,15 @@ impl Work {
         let (count, size, width) = (indices.len(), self.dataset.size() as usize, self.dataset.tags().len());
         let mut pixels = Vec::with_capacity(count * 3 * size * size);
         let mut labels = Vec::with_capacity(count * width);
-        let mut points = Vec::new();
+        let (mut points, mut sources) = (Vec::new(), Vec::new());
         for (i, &index) in indices.iter().enumerate() {
-            let image = self.dataset.image(index)?;
-            if image.dimensions() != (size as u32, size as u32) {
-                let found = [image.height() as usize, image.width() as usize];
-                return Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")));
-            }
+            let image = self.sized(self.dataset.image(index)?, index)?;
             let flips = self.flips(at, i);
             push_planes(&image, flips, &mut pixels);
-            points.extend(self.keypoints(index, flips)?.into_flattened());
+            if self.dataset.has_sources() {
+                push_planes(&self.sized(self.dataset.source_image(index)?, index)?, flips, &mut sources);
+            }
+            points.extend(self.pose(index, flips)?.into_flattened());
             labels.extend(self.dataset.labels(index)?.values);
         }
         let images = Tensor::from_vec(pixels, (count, 3, size, size), &Device::Cpu)?;
@@ -255,17 +255,29 @@ impl Work {
             None => None,
             Some(skeleton) => Some(Tensor::from_vec(points, (count, skeleton.len(), 3), &Device::Cpu)?),
         };
-        Ok(Batch { images, labels, points, indices })
+        let sources = match self.dataset.has_sources() {
+            false => None,
+            true => Some(Tensor::from_vec(sources, (count, 3, size, size), &Device::Cpu)?),
+        };
+        Ok(Batch { images, labels, points, sources, indices })
     }
 
-    fn keypoints(&self, index: usize, flips: bool) -> Result<Vec<KeyPoint>> {
-        let points = self.dataset.keypoints(index)?;
-        let size = self.dataset.size() as f32;
-        let points = match self.dataset.skeleton() {
-            Some(skeleton) if flips => skeleton.mirrored(&points, size),
+    /// The picture, if it has the size of the data set.
+    fn sized(&self, image: RgbImage, index: usize) -> Result<RgbImage> {
+        let size = self.dataset.size();
+        if image.dimensions() == (size, size) {
+            return Ok(image);
+        }
+        let found = [image.height() as usize, image.width() as usize];
+        Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")))
+    }
+
+    fn pose(&self, index: usize, flips: bool) -> Result<Vec<KeyPoint>> {
+        let points = self.dataset.pose(index)?;
+        Ok(match self.dataset.skeleton() {
+            Some(skeleton) if flips => skeleton.mirrored(&points, 1.0),
             _ => points,
-        };
-        Ok(points.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect())
+        })
     }
 
     fn flips(&self, at: LoaderPosition, i: usize) -> bool {

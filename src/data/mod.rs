@@ -6,6 +6,8 @@ pub mod dataset;
 pub mod import;
 pub mod loader;
 pub mod manifest;
+mod pairs;
+mod posed;
 pub mod prepare;
 pub mod report;
 pub mod skeleton;

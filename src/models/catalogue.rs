@@ -8,12 +8,15 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::baselines::dcgan::Dcgan;
-use super::baselines::progan::{self, Progan, ProganConfig};
-use super::make_girls::{Adversaries, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
-use super::psgan::{self, Psgan, PsganConfig};
-use super::stylegan::{self, Stylegan, StyleganConfig};
+use super::baselines::pg2::{self, Pg2};
+use super::baselines::progan::{self, Progan};
+use super::make_girls::{self, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
+use super::model::{Model, model_of_run};
+use super::psgan::{self, Psgan};
+use super::stylegan::{self, Stylegan};
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
+use crate::metrics::evaluate;
 use crate::nn::params::{ParamStore, Training};
 use crate::rng::Seed;
 use crate::show::table::Table;
@@ -92,87 +95,55 @@ pub trait Recipe: Send + Sync {
     /// # Errors
     /// When the data set does not fit, or the folder holds something else.
     fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer>;
+
+    /// The running average of a run's checkpoint, whatever the configuration of the run, to be judged.
+    ///
+    /// # Errors
+    /// When the folder holds no run of this model, or no whole checkpoint of that step.
+    fn open_run_at(&self, folder: &Path, step: u64, device: &Device) -> Result<Arc<dyn evaluate::Model>>;
 }
 
-impl Recipe for MakeGirlsConfig {
-    fn size(&self) -> usize {
-        MakeGirlsConfig::size(self)
-    }
+/// A configuration of one model.
+struct Setting<G: Gan>(G::Config);
 
-    fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe> {
-        Arc::new(self.clone().tags(dataset.tags()))
-    }
-
-    fn fill(&self, params: &ParamStore) -> Result<()> {
-        Adversaries::new(self, &params.view(Training::All)).map(|_| ())
-    }
-
-    fn networks(&self, seed: Seed, device: &Device) -> Result<Networks> {
-        Networks::new::<Adversaries>(self, seed, device)
-    }
-
-    fn plan(&self) -> Plan {
-        Adversaries::plan(self)
-    }
-
-    fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
-        loss::<Adversaries>(self, params, who, batch, step)
-    }
-
-    fn preview(&self, params: &ParamStore, seed: Seed) -> Result<Images> {
-        Adversaries::new(self, &params.view(Training::Nothing))?.preview(seed)
-    }
-
-    fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer> {
-        self.clone().build(&crate::device()?)?.train_with(dataset, folder, options)
-    }
-}
-
-/// A recipe of a model that takes at most its number of key points from a data set.
-struct Growing<G: Gan> {
-    config: G::Config,
-    size: fn(&G::Config) -> usize,
-    for_points: fn(&G::Config, usize) -> G::Config,
-}
-
-impl<G: Gan> Recipe for Growing<G>
+impl<G: Gan> Recipe for Setting<G>
 where
-    G::Config: Send + Sync + 'static,
+    Model<G>: evaluate::Model,
 {
     fn size(&self) -> usize {
-        (self.size)(&self.config)
+        self.plan().stages.last().map_or(0, |stage| stage.resolution)
     }
 
     fn for_data(&self, dataset: &Dataset) -> Arc<dyn Recipe> {
-        let config = match dataset.skeleton() {
-            Some(skeleton) => (self.for_points)(&self.config, skeleton.len()),
-            None => self.config.clone(),
-        };
-        Arc::new(Growing::<G> { config, ..*self })
+        Arc::new(Setting::<G>(G::for_data(&self.0, dataset)))
     }
 
     fn fill(&self, params: &ParamStore) -> Result<()> {
-        G::new(&self.config, &params.view(Training::All)).map(|_| ())
+        G::new(&self.0, &params.view(Training::All)).map(|_| ())
     }
 
     fn networks(&self, seed: Seed, device: &Device) -> Result<Networks> {
-        Networks::new::<G>(&self.config, seed, device)
+        Networks::new::<G>(&self.0, seed, device)
     }
 
     fn plan(&self) -> Plan {
-        G::plan(&self.config)
+        G::plan(&self.0)
     }
 
     fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
-        loss::<G>(&self.config, params, who, batch, step)
+        loss::<G>(&self.0, params, who, batch, step)
     }
 
     fn preview(&self, params: &ParamStore, seed: Seed) -> Result<Images> {
-        G::new(&self.config, &params.view(Training::Nothing))?.preview(seed)
+        G::new(&self.0, &params.view(Training::Nothing))?.preview(seed)
     }
 
     fn train(&self, dataset: &Dataset, folder: &Path, options: Options) -> Result<Trainer> {
-        Trainer::open::<G>(&self.config, dataset, folder, options)
+        Trainer::open::<G>(&self.0, dataset, folder, options)
+    }
+
+    fn open_run_at(&self, folder: &Path, step: u64, device: &Device) -> Result<Arc<dyn evaluate::Model>> {
+        Ok(Arc::new(Model::<G>::open_run_at(folder, step, device)?.ema()))
     }
 }
 
@@ -225,6 +196,14 @@ pub fn catalogue() -> Vec<Entry> {
             presets: progan(),
         },
         Entry {
+            name: "pg2",
+            paper: "Pose Guided Person Image Generation",
+            link: "https://arxiv.org/abs/1705.09368",
+            year: 2017,
+            task: "a picture and key points to that person in another pose (baseline of psgan)",
+            presets: pg2(),
+        },
+        Entry {
             name: "stylegan",
             paper: "A Style-Based Generator Architecture for Generative Adversarial Networks",
             link: "https://arxiv.org/abs/1812.04948",
@@ -235,11 +214,28 @@ pub fn catalogue() -> Vec<Entry> {
     ]
 }
 
+fn make_girls() -> Vec<Preset> {
+    let both = |discriminator| both(4_385_283, discriminator);
+    let all_4x4 = MakeGirls::paper().discriminator(DiscriminatorConfig::all_4x4());
+    let preset = preset::<make_girls::Adversaries>;
+    vec![
+        preset("paper", MakeGirls::paper(), both(19_078_531)),
+        preset("tiny", MakeGirls::tiny(), vec![]),
+        preset("paper-4x4", all_4x4, both(23_895_427)),
+        preset("site-256", MakeGirlsConfig::site_256(), vec![(Player::Generator, 4_108_931)]),
+    ]
+}
+
+fn dcgan() -> Vec<Preset> {
+    let preset = preset::<make_girls::Adversaries>;
+    vec![
+        preset("paper", Dcgan::paper(), vec![(Player::Discriminator, 19_078_531)]),
+        preset("tiny", Dcgan::tiny(), vec![]),
+    ]
+}
+
 fn psgan() -> Vec<Preset> {
-    let size = |config: &PsganConfig| config.size();
-    let for_points = |config: &PsganConfig, keypoints| config.clone().keypoints(keypoints);
-    let preset =
-        |name, config, published| preset(name, Growing::<psgan::Adversaries> { config, size, for_points }, published);
+    let preset = preset::<psgan::Adversaries>;
     vec![
         preset("paper", Psgan::paper(), both(23_537_035, 23_545_169)),
         preset("tiny", Psgan::tiny(), vec![]),
@@ -248,25 +244,28 @@ fn psgan() -> Vec<Preset> {
 }
 
 fn progan() -> Vec<Preset> {
-    let size = |config: &ProganConfig| config.size();
-    let for_points = |config: &ProganConfig, _| config.clone();
-    let preset =
-        |name, config, published| preset(name, Growing::<progan::Adversaries> { config, size, for_points }, published);
-    let of_four_gpus = Progan::authors(Gpus::Four, 1024);
+    let preset = preset::<progan::Adversaries>;
     vec![
         preset("paper", Progan::paper(), both(23_079_115, 23_087_249)),
         preset("tiny", Progan::tiny(), vec![]),
-        preset("v2-4gpu", of_four_gpus, both(23_079_115, 23_087_249)),
+        preset("v2-4gpu", Progan::authors(Gpus::Four, 1024), both(23_079_115, 23_087_249)),
         preset("beside-psgan", Progan::beside_psgan(), both(23_044_309, 23_052_353)),
     ]
 }
 
+fn pg2() -> Vec<Preset> {
+    let preset = preset::<pg2::Adversaries>;
+    let published = || both(122_103_235 + 12_696_067, 10_896_257);
+    vec![
+        preset("paper", Pg2::paper(), published()),
+        preset("tiny", Pg2::tiny(), vec![]),
+        preset("code", Pg2::code(), published()),
+        preset("beside-psgan", Pg2::beside_psgan(), published()),
+    ]
+}
+
 fn stylegan() -> Vec<Preset> {
-    let size = |config: &StyleganConfig| config.size();
-    let for_points = |config: &StyleganConfig, _| config.clone();
-    let preset = |name, config, published| {
-        preset(name, Growing::<stylegan::Adversaries> { config, size, for_points }, published)
-    };
+    let preset = preset::<stylegan::Adversaries>;
     vec![
         preset("paper", Stylegan::paper(), both(26_086_229, 23_052_353)),
         preset("tiny", Stylegan::tiny(), vec![]),
@@ -278,26 +277,11 @@ fn both(generator: usize, discriminator: usize) -> Vec<(Player, usize)> {
     vec![(Player::Generator, generator), (Player::Discriminator, discriminator)]
 }
 
-fn make_girls() -> Vec<Preset> {
-    let both = |discriminator| both(4_385_283, discriminator);
-    let all_4x4 = MakeGirls::paper().discriminator(DiscriminatorConfig::all_4x4());
-    vec![
-        preset("paper", MakeGirls::paper(), both(19_078_531)),
-        preset("tiny", MakeGirls::tiny(), vec![]),
-        preset("paper-4x4", all_4x4, both(23_895_427)),
-        preset("site-256", MakeGirlsConfig::site_256(), vec![(Player::Generator, 4_108_931)]),
-    ]
-}
-
-fn dcgan() -> Vec<Preset> {
-    vec![
-        preset("paper", Dcgan::paper(), vec![(Player::Discriminator, 19_078_531)]),
-        preset("tiny", Dcgan::tiny(), vec![]),
-    ]
-}
-
-fn preset(name: &'static str, recipe: impl Recipe + 'static, published: Vec<(Player, usize)>) -> Preset {
-    Preset { name, recipe: Arc::new(recipe), published }
+fn preset<G: Gan>(name: &'static str, config: G::Config, published: Vec<(Player, usize)>) -> Preset
+where
+    Model<G>: evaluate::Model,
+{
+    Preset { name, recipe: Arc::new(Setting::<G>(config)), published }
 }
 
 /// The model of that name.
@@ -310,6 +294,17 @@ pub fn find(name: &str) -> Result<Entry> {
     all.into_iter()
         .find(|entry| entry.name == name)
         .ok_or_else(|| Error::invalid("model", format!("\"{name}\""), format!("one of {names}"), ""))
+}
+
+/// The paper's recipe of the model that a run folder trains.
+///
+/// # Errors
+/// When the folder holds no run of a model of the catalogue.
+pub fn of_run(folder: impl AsRef<Path>) -> Result<Arc<dyn Recipe>> {
+    let entry = find(&model_of_run(folder.as_ref())?)?;
+    entry.presets.first().map(|preset| preset.recipe.clone()).ok_or_else(|| {
+        Error::invalid(format!("model {}", entry.name), "no preset", "at least one", "")
+    })
 }
 
 impl Entry {

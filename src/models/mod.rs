@@ -4,5 +4,6 @@ pub mod baselines;
 pub mod catalogue;
 
 pub mod make_girls;
+pub mod model;
 pub mod psgan;
 pub mod stylegan;

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::baselines::progan::{WassersteinConfig, check_growth, latents, level, neither, tiny_growth, tiny_shape};
 use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
 use crate::losses::wasserstein;
+use crate::models::model::Model;
 use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
@@ -35,9 +37,8 @@ use crate::{Error, Result};
 /// Characters and poses of a preview: one row per pose.
 const PREVIEW: usize = 4;
 
-/// PSGAN by name: `Psgan::paper()` and on.
-#[derive(Clone, Copy, Debug)]
-pub struct Psgan;
+/// A PSGAN.
+pub type Psgan = Model<Adversaries>;
 
 impl Psgan {
     /// The paper on avatars: 1024 px, 20 bones.
@@ -101,6 +102,22 @@ impl PsganConfig {
     /// Side of the finished pictures in pixels.
     pub fn size(&self) -> usize {
         self.network.resolution
+    }
+
+    /// Freshly initialised networks with seed 0.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build(self, device: &Device) -> Result<Psgan> {
+        self.build_with(device, Seed(0))
+    }
+
+    /// Freshly initialised networks.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build_with(self, device: &Device, seed: Seed) -> Result<Psgan> {
+        Model::new(self, device, seed)
     }
 
     /// For another number of key points: those of a data set's [`Skeleton`](crate::data::skeleton::Skeleton).
@@ -213,6 +230,30 @@ impl Gan for Adversaries {
 
     fn plan(config: &PsganConfig) -> Plan {
         config.growth.plan()
+    }
+
+    fn summary(config: &PsganConfig) -> Vec<(&'static str, String)> {
+        let &PsganConfig { ref network, keypoints, ref objective, .. } = config;
+        let mut rows = network.summary(&format!("z of {} normal numbers, {keypoints} key points", network.latent));
+        rows.push(("losses", objective.summary()));
+        rows
+    }
+
+    fn for_data(config: &PsganConfig, dataset: &Dataset) -> PsganConfig {
+        match dataset.skeleton() {
+            Some(skeleton) => config.clone().keypoints(skeleton.len()),
+            None => config.clone(),
+        }
+    }
+
+    fn check_data(config: &PsganConfig, dataset: &Dataset) -> Result<()> {
+        let (found, hint) = match dataset.skeleton().map(|skeleton| skeleton.len()) {
+            Some(points) if points == config.keypoints => return Ok(()),
+            Some(points) => (points, format!("Give the model as many: `Psgan::tiny().keypoints({points})`.")),
+            None => (0, "Poses come with `Avatar::bodies()`; without them train `Progan`.".into()),
+        };
+        let what = format!("key points of {}", dataset.name());
+        Err(Error::invalid(what, found.to_string(), config.keypoints.to_string(), hint))
     }
 
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {

@@ -63,6 +63,18 @@ impl Weights {
         Weights::normal((2.0 / ((1.0 + slope * slope) * fan_in.max(1) as f64)).sqrt())
     }
 
+    /// Weights uniform with variance 2 / (`fan_in` + `fan_out`), biases 0 (Glorot and Bengio 2010, equation 16; PyTorch's
+    /// `xavier_uniform_`).
+    pub fn xavier(fan_in: usize, fan_out: usize) -> Weights {
+        Weights::uniform((2.0 / (fan_in + fan_out).max(1) as f64).sqrt())
+    }
+
+    /// Weights uniform around 0 with this standard deviation, biases 0.
+    pub fn uniform(std: f64) -> Weights {
+        let bound = std * 3f64.sqrt();
+        Weights { weight: Init::Uniform { low: -bound, high: bound }, bias: Some(Init::Const(0.0)) }
+    }
+
     /// PyTorch's default for a layer whose outputs have `fan_in` inputs each.
     pub fn fan_in(fan_in: usize) -> Weights {
         Weights { weight: Init::fan_in(fan_in), bias: Some(Init::fan_in(fan_in)) }

@@ -2,16 +2,13 @@
 
 use candle_core::Tensor;
 
-use super::{Latent, Noise};
+use super::{Latent, Noise, in_chunks};
 use crate::data::batch::Images;
 use crate::data::tags::Labels;
 use crate::models::make_girls::MakeGirls;
 use crate::nn::norm::Mode;
 use crate::rng::Seed;
 use crate::{Error, Result};
-
-/// Pictures that go through the generator at once.
-const CHUNK: usize = 16;
 
 impl MakeGirls {
     /// Attributes by name in this model's vocabulary: `model.tags("silver hair, smile, blue eyes")?`.
@@ -99,9 +96,8 @@ impl MakeGirls {
     /// As [`MakeGirls::generate`].
     pub fn generate_raw(&self, latents: &[Latent]) -> Result<Tensor> {
         let networks = self.networks()?;
-        let generator = networks.generator();
-        let mut made = Vec::new();
-        for chunk in latents.chunks(CHUNK) {
+        in_chunks("pictures to draw", latents.len(), |range| {
+            let chunk = &latents[range];
             let mut z = Vec::with_capacity(chunk.len() * self.config().latent);
             let mut labels = Vec::with_capacity(chunk.len());
             for latent in chunk {
@@ -110,12 +106,8 @@ impl MakeGirls {
                 labels.push(self.own(&latent.labels)?);
             }
             let z = Tensor::from_vec(z, (chunk.len(), self.config().latent), self.device())?;
-            made.push(generator.forward(&z, &Labels::stack(&labels, self.device())?, Mode::Eval)?);
-        }
-        match made.is_empty() {
-            true => Err(Error::invalid("pictures to draw", "none", "at least one", "")),
-            false => Ok(Tensor::cat(&made, 0)?),
-        }
+            networks.generator().forward(&z, &Labels::stack(&labels, self.device())?, Mode::Eval)
+        })
     }
 
     /// The labels in this model's own vocabulary: chances and groups may differ, since a network only knows the names

@@ -1,8 +1,17 @@
-//! Latents, attributes and paths between them.
+//! Latents, attributes, poses and paths between them, and the pictures that generators draw from them.
 
+mod chunks;
+mod figures;
 pub mod latent;
 mod make_girls;
 pub mod noise;
+mod pg2;
+mod progan;
+mod psgan;
+pub mod seeds;
+mod stylegan;
 
+pub(crate) use chunks::{in_chunks, rows};
 pub use latent::{Latent, Path};
 pub use noise::Noise;
+pub use stylegan::NoiseMode;

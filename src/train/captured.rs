@@ -212,10 +212,11 @@ impl Trainer {
             images: blank(&batch.images)?,
             labels: batch.labels.as_ref().map(blank).transpose()?,
             points: batch.points.as_ref().map(blank).transpose()?,
+            sources: batch.sources.as_ref().map(blank).transpose()?,
             indices: batch.indices.clone(),
         };
         let mut inputs: Vec<Tensor> =
-            [&fed.images].into_iter().chain(&fed.labels).chain(&fed.points).cloned().collect();
+            [&fed.images].into_iter().chain(&fed.labels).chain(&fed.points).chain(&fed.sources).cloned().collect();
         let mut given = BTreeMap::new();
         for (name, noted) in &sketch.draws {
             let tensors = noted.tensors.iter().map(blank).collect::<Result<Vec<_>>>()?;

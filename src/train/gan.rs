@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::draw::Draws;
 use super::plan::{Plan, Position};
 use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
 use crate::nn::params::{ParamStore, Scope, Training};
 use crate::rng::{Seed, Stream};
 use crate::{Error, Result};
@@ -237,7 +238,7 @@ impl Losses {
 /// average of the weights, for previews. An instance therefore holds layers and settings, nothing that changes.
 pub trait Gan: Sized + Send + 'static {
     /// Everything that decides what is trained and how, with the paper's numbers as one of its constructors.
-    type Config: Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq;
+    type Config: Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq + Send + Sync + 'static;
 
     /// Name in the catalogue and on the command line (`make-girls`).
     const NAME: &'static str;
@@ -250,6 +251,27 @@ pub trait Gan: Sized + Send + 'static {
 
     /// The schedule.
     fn plan(config: &Self::Config) -> Plan;
+
+    /// What goes in, what comes out, what networks and losses there are, as rows (what, how) of the model card.
+    fn summary(config: &Self::Config) -> Vec<(&'static str, String)> {
+        let _ = config;
+        Vec::new()
+    }
+
+    /// The same configuration for the tags or key points of this data set.
+    fn for_data(config: &Self::Config, dataset: &Dataset) -> Self::Config {
+        let _ = dataset;
+        config.clone()
+    }
+
+    /// That networks of this configuration can be trained on this data set, beyond the sizes of its pictures.
+    ///
+    /// # Errors
+    /// When they cannot: tags or key points are others than the configuration's.
+    fn check_data(config: &Self::Config, dataset: &Dataset) -> Result<()> {
+        let _ = (config, dataset);
+        Ok(())
+    }
 
     /// The loss of `who` on this batch. Gradients reach the parameters of `who` only.
     ///

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod progress;
 mod round;
 mod run_config;
+pub(crate) mod supervised;
 pub mod tensorboard;
 mod tick;
 pub mod trainer;

@@ -223,6 +223,7 @@ impl Trainer {
             plan = plan.precision(precision);
         }
         check(&plan, dataset)?;
+        G::check_data(config, dataset)?;
         let networks = match &options.networks {
             Some(networks) => networks.clone(),
             None => {
@@ -341,7 +342,7 @@ impl Trainer {
         let (mut losses, mut rates) = (BTreeMap::new(), BTreeMap::new());
         for round in 0..self.plan.rounds() {
             let batch = given.cloned().map_or_else(|| self.batch(&position), Ok)?;
-            let movers = self.plan.movers(round);
+            let movers = self.plan.movers(position.stage, round);
             let turn = |(optimizer, player): (usize, Player)| {
                 let rate = self.plan.rate(player, position.stage, number);
                 movers.contains(&player).then_some(Turn { optimizer, player, rate })

@@ -2,6 +2,7 @@
 //! (specs/fullbody.md, section I).
 
 mod counts;
+mod handles;
 mod networks;
 mod poses;
 mod pytorch;

@@ -4,6 +4,7 @@ mod data;
 mod doctor;
 mod evaluate;
 mod fetch;
+mod generate;
 mod import;
 mod sample;
 mod train;
@@ -30,10 +31,14 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Download published weights, and check them
     Fetch(fetch::Args),
+    /// Draw the pictures of numbered seeds
+    Generate(generate::Args),
     /// Convert published weights of other programs
     Import(import::Args),
     /// Draw pictures with a trained generator
     Sample(sample::Args),
+    /// Draw pictures with the styles of others
+    StyleMix(generate::MixArgs),
     /// Train a model on a data set, or go on with a run
     Train(train::Args),
 }
@@ -45,8 +50,10 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Fetch(args) => fetch::run(args),
+        Command::Generate(args) => generate::run(args),
         Command::Import(args) => import::run(args),
         Command::Sample(args) => sample::run(args),
+        Command::StyleMix(args) => generate::mix(args),
         Command::Train(args) => train::run(args),
     };
     match result {

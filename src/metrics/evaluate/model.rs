@@ -8,13 +8,21 @@ use image::RgbImage;
 
 use super::folder::Folder;
 use super::pictures::{Chosen, Pictures, within};
-use crate::Result;
+use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
+use crate::data::skeleton::KeyPoint;
 use crate::data::tags::Labels;
+use crate::models::baselines::pg2::Pg2;
+use crate::models::baselines::progan::Progan;
 use crate::models::make_girls::MakeGirls;
+use crate::models::model::about;
+use crate::models::psgan::Psgan;
+use crate::models::stylegan::Stylegan;
 use crate::nn::params::ParamStore;
 use crate::rng::Seed;
-use crate::sample::Latent;
+use crate::sample::{NoiseMode, rows, seeds};
+use crate::train::gan::Gan;
+use crate::{Error, Result};
 
 /// Makes pictures to be compared with real ones.
 pub trait Model: Send + Sync {
@@ -67,12 +75,11 @@ impl Model for MakeGirls {
             Some(labels) => self.latents(&labels, seed)?,
             None => self.random_latents(real.len(), seed)?,
         };
-        let mut weights = blake3::Hasher::new();
-        weights.update(self.config().about(None)?.as_bytes());
-        hash_weights(&mut weights, &self.params())?;
-        weights.update(format!("{:?}", self.device().location()).as_bytes());
-        let weights = weights.finalize().to_hex().to_string();
-        Ok(Arc::new(Drawn { model: self.clone(), latents, weights }))
+        let inputs = latents.iter().map(|latent| [latent.z.clone(), latent.labels.values.clone()].concat()).collect();
+        let labels = latents.iter().map(|latent| latent.labels.clone()).collect();
+        let model = self.clone();
+        let draw = move |range| model.generate(&latents[range]);
+        Ok(Arc::new(Drawn { labels: Some(labels), ..Drawn::new(self, inputs, draw)? }))
     }
 
     fn fixed(&self) -> bool {
@@ -80,21 +87,110 @@ impl Model for MakeGirls {
     }
 }
 
+/// One picture for each real one, with latents of the seed.
+impl Model for Progan {
+    fn pictures(&self, real: &dyn Pictures, seed: Seed) -> Result<Arc<dyn Pictures>> {
+        let z = seeds::fresh(seed, [real.len(), self.config().network.latent], self.device())?;
+        let (model, inputs) = (self.clone(), z.to_vec2::<f32>()?);
+        Ok(Arc::new(Drawn::new(self, inputs, move |range| model.draw(&rows(&z, &range)?))?))
+    }
+
+    fn fixed(&self) -> bool {
+        false
+    }
+}
+
+/// As for Progressive GAN: nothing is truncated for metrics, and layers have the network's own noise.
+impl Model for Stylegan {
+    fn pictures(&self, real: &dyn Pictures, seed: Seed) -> Result<Arc<dyn Pictures>> {
+        let z = seeds::fresh(seed, [real.len(), self.config().network.latent], self.device())?;
+        let (model, inputs) = (self.clone(), z.to_vec2::<f32>()?);
+        let draw = move |range| model.draw(&model.styles(&rows(&z, &range)?, None)?, NoiseMode::Const);
+        Ok(Arc::new(Drawn::new(self, inputs, draw)?))
+    }
+
+    fn fixed(&self) -> bool {
+        false
+    }
+}
+
+/// A fresh character in the pose of each real picture.
+impl Model for Psgan {
+    fn pictures(&self, real: &dyn Pictures, seed: Seed) -> Result<Arc<dyn Pictures>> {
+        let points = (0..real.len()).map(|i| real.pose(i)).collect::<Result<Option<Vec<Vec<KeyPoint>>>>>()?;
+        let Some(points) = points else {
+            let hint = "Judge it on a data set with key points.";
+            return Err(Error::invalid(format!("pictures of {}", real.name()), "no key points", "a pose each", hint));
+        };
+        let keypoints = self.config().keypoints;
+        if let Some(other) = points.iter().map(Vec::len).find(|&len| len != keypoints) {
+            let what = format!("key points of {}", real.name());
+            return Err(Error::invalid(what, other.to_string(), keypoints.to_string(), ""));
+        }
+        let z = seeds::fresh(seed, [real.len(), self.config().network.latent], self.device())?;
+        let flat: Vec<Vec<f32>> = points.into_iter().map(|points| points.into_flattened()).collect();
+        let poses = Tensor::from_vec(flat.concat(), (flat.len(), keypoints, 3), self.device())?;
+        let inputs = z.to_vec2::<f32>()?.into_iter().zip(flat).map(|(z, pose)| [z, pose].concat()).collect();
+        let model = self.clone();
+        let draw = move |range| model.draw(&rows(&z, &range)?, &rows(&poses, &range)?);
+        Ok(Arc::new(Drawn::new(self, inputs, draw)?))
+    }
+
+    fn fixed(&self) -> bool {
+        false
+    }
+}
+
+/// The source of each real picture in that picture's pose.
+impl Model for Pg2 {
+    fn pictures(&self, real: &dyn Pictures, _: Seed) -> Result<Arc<dyn Pictures>> {
+        let Some(pairs) = real.pairs() else {
+            let hint = "Judge it on pairs of pictures of one character: `bodies.test().pairs(..)`.";
+            return Err(Error::invalid(format!("pictures of {}", real.name()), "single pictures", "pairs", hint));
+        };
+        let (model, of) = (self.clone(), pairs.fingerprint());
+        // What a picture is drawn from is told by the data set and its place there.
+        let inputs = (0..pairs.len()).map(|i| vec![i as f32]).collect();
+        let draw = move |range: Range<usize>| {
+            let sources = range.clone().map(|i| pairs.source_image(i)).collect::<Result<Vec<_>>>()?;
+            model.repose(&Images::from_rgb(&sources)?, &pairs.poses(&range.collect::<Vec<_>>())?)
+        };
+        let drawn = Drawn::new(self, inputs, draw)?;
+        Ok(Arc::new(Drawn { weights: format!("{} of {of}", drawn.weights), ..drawn }))
+    }
+
+    fn fixed(&self) -> bool {
+        true
+    }
+}
+
 /// Pictures that a generator makes when they are asked for.
-struct Drawn {
-    model: MakeGirls,
-    latents: Vec<Latent>,
+struct Drawn<F> {
+    draw: F,
+    /// What each is drawn from.
+    inputs: Vec<Vec<f32>>,
+    labels: Option<Vec<Labels>>,
     /// blake3 of the configuration, the weights and the device.
     weights: String,
 }
 
-impl Pictures for Drawn {
+impl<F: Fn(Range<usize>) -> Result<Images> + Send + Sync> Drawn<F> {
+    fn new<G: Gan>(model: &crate::models::model::Model<G>, inputs: Vec<Vec<f32>>, draw: F) -> Result<Drawn<F>> {
+        let mut weights = blake3::Hasher::new();
+        weights.update(about::<G>(model.config(), None)?.as_bytes());
+        hash_weights(&mut weights, &model.params())?;
+        weights.update(format!("{:?}", model.device().location()).as_bytes());
+        Ok(Drawn { draw, inputs, labels: None, weights: weights.finalize().to_hex().to_string() })
+    }
+}
+
+impl<F: Fn(Range<usize>) -> Result<Images> + Send + Sync> Pictures for Drawn<F> {
     fn name(&self) -> String {
         "drawn pictures".into()
     }
 
     fn len(&self) -> usize {
-        self.latents.len()
+        self.inputs.len()
     }
 
     fn key(&self, i: usize) -> Result<String> {
@@ -103,19 +199,17 @@ impl Pictures for Drawn {
     }
 
     fn labels(&self, i: usize) -> Result<Option<Labels>> {
-        Ok(self.latents.get(i).map(|latent| latent.labels.clone()))
+        Ok(self.labels.as_ref().and_then(|labels| labels.get(i).cloned()))
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
-        self.model.generate(&self.latents[within(&self.name(), range, self.latents.len())?])?.to_rgb()
+        (self.draw)(within(&self.name(), range, self.len())?)?.to_rgb()
     }
 
     fn identity(&self, range: Range<usize>) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
-        for latent in &self.latents[within(&self.name(), range, self.latents.len())?] {
-            for value in latent.z.iter().chain(&latent.labels.values) {
-                hasher.update(&value.to_le_bytes());
-            }
+        for value in self.inputs[within(&self.name(), range, self.len())?].iter().flatten() {
+            hasher.update(&value.to_le_bytes());
         }
         Ok(format!("drawn by {} from {}", self.weights, hasher.finalize().to_hex()))
     }

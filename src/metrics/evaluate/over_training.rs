@@ -8,7 +8,7 @@ use candle_core::Device;
 
 use super::results::direction;
 use super::{Evaluation, Measured, Results};
-use crate::models::make_girls::MakeGirls;
+use crate::models::catalogue;
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::number;
 use crate::show::plot::{Plot, Series};
@@ -30,8 +30,7 @@ pub struct Curve {
 }
 
 impl Evaluation {
-    /// Measures the running average of every whole checkpoint in a run folder of make.girls.moe, one after the other,
-    /// on the same noise. The [models](Evaluation::model) of this evaluation become horizontal lines: other real
+    /// Measures the running average of every whole checkpoint in a run folder, one after the other, on the same noise. The [models](Evaluation::model) of this evaluation become horizontal lines: other real
     /// pictures say how good a number can get. What was measured is kept in the run folder unless
     /// [`keep_in`](Evaluation::keep_in) names another, so that a longer training measures its new checkpoints only.
     ///
@@ -39,7 +38,7 @@ impl Evaluation {
     /// it keep more.
     ///
     /// # Errors
-    /// When the folder holds no run of this model or no whole checkpoint, for several splits, and as
+    /// When the folder holds no run of a model of the catalogue or no whole checkpoint, for several splits, and as
     /// [`Evaluation::run`].
     pub fn over_training(&self, run: impl AsRef<Path>, device: &Device) -> Result<Curve> {
         let run = run.as_ref();
@@ -47,13 +46,14 @@ impl Evaluation {
             let found = format!("{} splits", self.splits.len());
             return Err(Error::invalid("evaluation over a training", found, "one", ""));
         }
+        let recipe = catalogue::of_run(run)?;
         let base = Evaluation { folder: self.folder.clone().or_else(|| Some(run.join(FOLDER))), ..self.clone() };
         let folder = run.join("checkpoints");
         let mut checkpoints = Checkpoints::read_only(&folder).list()?;
         checkpoints.sort();
         let mut curve = Curve { steps: vec![], results: Results::named("step", base.caption()) };
         for (step, path) in checkpoints {
-            let model = match MakeGirls::open_run_at(run, step, device) {
+            let model = match recipe.open_run_at(run, step, device) {
                 Ok(model) => model,
                 // A checkpoint may be broken, or be replaced while it is read; the others are as good as before.
                 Err(error) => {
@@ -64,8 +64,7 @@ impl Evaluation {
                 }
             };
             let name = number::grouped(step);
-            let models = vec![(name, std::sync::Arc::new(model.ema()) as _)];
-            curve.results.add(Evaluation { models, ..base.clone() }.run()?);
+            curve.results.add(Evaluation { models: vec![(name, model)], ..base.clone() }.run()?);
             curve.steps.push(step);
         }
         if curve.steps.is_empty() {

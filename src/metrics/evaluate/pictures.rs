@@ -8,6 +8,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::data::dataset::Dataset;
+use crate::data::skeleton::KeyPoint;
 use crate::data::tags::Labels;
 use crate::{Error, Result};
 
@@ -35,6 +36,20 @@ pub trait Pictures: Send + Sync {
     /// # Errors
     /// When there is no such picture.
     fn labels(&self, i: usize) -> Result<Option<Labels>>;
+
+    /// The key points of picture `i`, x and y as shares of its side; `None` for pictures without.
+    ///
+    /// # Errors
+    /// When there is no such picture.
+    fn pose(&self, i: usize) -> Result<Option<Vec<KeyPoint>>> {
+        let _ = i;
+        Ok(None)
+    }
+
+    /// The pictures as a data set, if each has one that it is to be made from.
+    fn pairs(&self) -> Option<Dataset> {
+        None
+    }
 
     /// These pictures, 8-bit RGB, each in its own size.
     ///
@@ -69,6 +84,14 @@ impl Pictures for Dataset {
 
     fn labels(&self, i: usize) -> Result<Option<Labels>> {
         if self.tags().is_empty() { Ok(None) } else { Dataset::labels(self, i).map(Some) }
+    }
+
+    fn pose(&self, i: usize) -> Result<Option<Vec<KeyPoint>>> {
+        if self.skeleton().is_none() { Ok(None) } else { Dataset::pose(self, i).map(Some) }
+    }
+
+    fn pairs(&self) -> Option<Dataset> {
+        self.has_sources().then(|| self.clone())
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
@@ -158,6 +181,14 @@ impl Pictures for Chosen {
 
     fn labels(&self, i: usize) -> Result<Option<Labels>> {
         self.pictures.labels(self.position(i)?)
+    }
+
+    fn pose(&self, i: usize) -> Result<Option<Vec<KeyPoint>>> {
+        self.pictures.pose(self.position(i)?)
+    }
+
+    fn pairs(&self) -> Option<Dataset> {
+        self.pictures.pairs()?.subset(&self.chosen).ok()
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {

@@ -1,5 +1,5 @@
-//! Networks that metrics are made of: they take pictures and give features. All but the tagger are published ones, never
-//! trained here.
+//! Networks that metrics are made of: they take pictures and give features. All but the tagger and the
+//! reader of poses are published ones, never trained here.
 //!
 //! | network | from | gives |
 //! |---|---|---|
@@ -8,17 +8,20 @@
 //! | [`lpips::Lpips`] | such a trunk and the heads of Zhang et al. | a perceptual distance |
 //! | [`illustration2vec::Illustration2Vec`] | the tag and feature networks of Saito and Matsui | 1539 tags, 4096 features |
 //! | [`tagger::Tagger`] | this crate, where it was trained on drawn faces | 34 tags, 256 features, a perceptual distance |
+//! | [`pose_reader::PoseReader`] | nobody: it is trained on posed pictures where it is needed | key points |
 //!
 //! [`extractor::Extractor`] is what metrics of features ask of any of them.
 //!
 //! No other weights come with this crate: [`weights`] says which files there are and imports them.
 
 mod layer;
+mod reader;
 
 pub mod extractor;
 pub mod illustration2vec;
 pub mod inception;
 pub mod lpips;
+pub mod pose_reader;
 pub mod resize;
 pub mod tagger;
 pub mod trunk;

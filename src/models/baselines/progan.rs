@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::batch::{Batch, Images};
 use crate::losses::{penalty, wasserstein};
+use crate::models::model::Model;
 use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
@@ -25,9 +26,8 @@ use crate::{Error, Result};
 /// Pictures of a preview.
 const PREVIEW: usize = 16;
 
-/// Progressive GAN by name: `Progan::paper()` and on.
-#[derive(Clone, Copy, Debug)]
-pub struct Progan;
+/// A Progressive GAN.
+pub type Progan = Model<Adversaries>;
 
 impl Progan {
     /// The paper's own run at 1024 px: 16 pictures a minibatch or fewer, which are all one group.
@@ -119,6 +119,11 @@ impl WassersteinConfig {
         Ok(losses)
     }
 
+    /// For the model card.
+    pub(crate) fn summary(&self) -> String {
+        format!("WGAN-GP: {} × gradient penalty, drift {}", self.penalty, self.drift)
+    }
+
     /// L_G = −mean D(G).
     pub(crate) fn generator_loss(&self, judge: Judge, made: &Tensor) -> Result<Losses> {
         let mut losses = Losses::new();
@@ -173,6 +178,22 @@ impl ProganConfig {
         self.network.resolution
     }
 
+    /// Freshly initialised networks with seed 0.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build(self, device: &Device) -> Result<Progan> {
+        self.build_with(device, Seed(0))
+    }
+
+    /// Freshly initialised networks.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build_with(self, device: &Device, seed: Seed) -> Result<Progan> {
+        Model::new(self, device, seed)
+    }
+
     /// Whether networks can be built and trained with these numbers.
     ///
     /// # Errors
@@ -213,6 +234,12 @@ impl Gan for Adversaries {
 
     fn plan(config: &ProganConfig) -> Plan {
         config.growth.plan()
+    }
+
+    fn summary(config: &ProganConfig) -> Vec<(&'static str, String)> {
+        let mut rows = config.network.summary(&format!("z of {} normal numbers", config.network.latent));
+        rows.push(("losses", config.objective.summary()));
+        rows
     }
 
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {

@@ -1,35 +1,18 @@
-//! The model as a notebook holds it.
-
-use std::fmt;
-use std::sync::Arc;
+//! The model as a notebook holds it, and what its discriminator sees.
 
 use candle_core::{Device, Tensor};
 
 use super::config::MakeGirlsConfig;
 use super::objective::Adversaries;
+use crate::Result;
 use crate::data::batch::Images;
 use crate::losses::attribute::readings;
-use crate::nn::params::{ParamStore, Training};
+use crate::models::model::Model;
 use crate::rng::Seed;
-use crate::train::gan::{Gan, Networks, Player};
-use crate::{Error, Result};
+use crate::sample::{in_chunks, rows};
 
-/// Pictures that go through a network at once.
-const CHUNK: usize = 16;
-
-/// A make.girls.moe model: its configuration, its weights and their running average. Clones share the weights, and so
-/// does a [`Trainer`](crate::train::trainer::Trainer) started from it: the model sees what is trained.
-#[derive(Clone)]
-pub struct MakeGirls {
-    inner: Arc<Inner>,
-    averaged: bool,
-}
-
-struct Inner {
-    config: MakeGirlsConfig,
-    device: Device,
-    networks: Networks,
-}
+/// A make.girls.moe model.
+pub type MakeGirls = Model<Adversaries>;
 
 impl MakeGirls {
     /// The paper, number by number: 128 px, 34 attributes.
@@ -40,37 +23,6 @@ impl MakeGirls {
     /// The same method with small networks at 64 px, which learn on two CPU cores in minutes.
     pub fn tiny() -> MakeGirlsConfig {
         MakeGirlsConfig::tiny()
-    }
-
-    pub(super) fn with_networks(config: MakeGirlsConfig, device: &Device, networks: Networks) -> MakeGirls {
-        let inner = Inner { config, device: device.clone(), networks };
-        MakeGirls { inner: Arc::new(inner), averaged: false }
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> &MakeGirlsConfig {
-        &self.inner.config
-    }
-
-    /// The same model, drawing with the running average of its weights, which is steadier than the last step's.
-    pub fn ema(&self) -> MakeGirls {
-        MakeGirls { inner: self.inner.clone(), averaged: true }
-    }
-
-    /// Where the weights are.
-    pub fn device(&self) -> &Device {
-        &self.inner.device
-    }
-
-    /// The weights that this value draws with.
-    pub fn params(&self) -> ParamStore {
-        let Networks { params, average } = &self.inner.networks;
-        if self.averaged { average.clone() } else { params.clone() }
-    }
-
-    /// The weights and their running average.
-    pub fn weights(&self) -> &Networks {
-        &self.inner.networks
     }
 
     /// What the discriminator's heads read of these pictures, `[N, F]`: features for nearest neighbours and t-SNE.
@@ -94,29 +46,8 @@ impl MakeGirls {
 
     fn judge(&self, images: &Images, look: fn(&Adversaries, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let networks = self.networks()?;
-        let pictures = self.inner.config.planes.swap(&images.tensor.to_device(&self.inner.device)?)?;
-        let mut answers = Vec::new();
-        for start in (0..images.len()).step_by(CHUNK) {
-            answers.push(look(&networks, &pictures.narrow(0, start, CHUNK.min(images.len() - start))?)?);
-        }
-        match answers.is_empty() {
-            true => Err(Error::invalid("pictures to judge", "none", "at least one", "")),
-            false => Ok(Tensor::cat(&answers, 0)?),
-        }
-    }
-
-    /// How many numbers each player trains.
-    pub fn parameters(&self) -> Vec<(Player, usize)> {
-        let params = self.params();
-        [Player::Generator, Player::Discriminator].map(|player| (player, params.count(player.prefix()))).to_vec()
-    }
-
-    /// The networks of this value, for use and not for training.
-    ///
-    /// # Errors
-    /// When the device has no memory for them.
-    pub fn networks(&self) -> Result<Adversaries> {
-        Adversaries::new(&self.inner.config, &self.params().view(Training::Nothing))
+        let pictures = self.config().planes.swap(&images.tensor.to_device(self.device())?)?;
+        in_chunks("pictures to judge", images.len(), |range| look(&networks, &rows(&pictures, &range)?))
     }
 }
 
@@ -134,19 +65,6 @@ impl MakeGirlsConfig {
     /// # Errors
     /// When the numbers do not make a network.
     pub fn build_with(self, device: &Device, seed: Seed) -> Result<MakeGirls> {
-        Adversaries::plan(&self).check()?;
-        let networks = Networks::new::<Adversaries>(&self, seed, device)?;
-        Ok(MakeGirls::with_networks(self, device, networks))
-    }
-}
-
-impl fmt::Debug for MakeGirls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.inner.config.size();
-        write!(f, "MakeGirls({size} × {size} px, {} attributes", self.inner.config.tags.len())?;
-        for (player, count) in self.parameters() {
-            write!(f, ", {} {count}", player.name())?;
-        }
-        f.write_str(")")
+        Model::new(self, device, seed)
     }
 }

@@ -25,20 +25,17 @@
 mod card;
 mod config;
 mod discriminator;
-mod file;
 mod generator;
 mod handle;
 mod objective;
 mod presets;
 mod published;
-mod training;
 
 pub use config::{
     DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, Planes, ScheduleConfig, SrResNetConfig,
     StageConfig, Start, Upsampling,
 };
 pub use discriminator::{Discriminator, Verdict};
-pub use file::Attribution;
 pub use generator::Generator;
 pub(crate) use generator::{norm, weights};
 pub use handle::MakeGirls;

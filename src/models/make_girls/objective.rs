@@ -6,6 +6,7 @@ use super::config::{MakeGirlsConfig, Planes};
 use super::discriminator::Discriminator;
 use super::generator::Generator;
 use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
 use crate::data::tags::Labels;
 use crate::losses::adversarial::{fake, real};
 use crate::losses::attribute::attributes;
@@ -131,6 +132,23 @@ impl Gan for Adversaries {
             discriminator: Discriminator::new(config, &judge)?,
             exact: Discriminator::new(config, &judge.computing_in(Precision::F32)?)?,
         })
+    }
+
+    fn summary(config: &MakeGirlsConfig) -> Vec<(&'static str, String)> {
+        super::card::summary(config)
+    }
+
+    fn for_data(config: &MakeGirlsConfig, dataset: &Dataset) -> MakeGirlsConfig {
+        config.clone().tags(dataset.tags())
+    }
+
+    fn check_data(config: &MakeGirlsConfig, dataset: &Dataset) -> Result<()> {
+        if dataset.tags().names() == config.tags.names() {
+            return Ok(());
+        }
+        let hint = "Give the model the tags of the data set: `MakeGirls::tiny().tags(faces.tags())`.";
+        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", config.tags));
+        Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint))
     }
 
     fn plan(config: &MakeGirlsConfig) -> Plan {

@@ -1,10 +1,11 @@
 //! Numbers that differ from the paper's, which are the [`Default`] of every part.
 
 use super::config::{
-    DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, ScheduleConfig, SrResNetConfig,
+    DiscriminatorConfig, GeneratorConfig, MakeGirlsConfig, ObjectiveConfig, Planes, ScheduleConfig, SrResNetConfig,
     StageConfig, Start, Upsampling,
 };
 use crate::data::tags::TagSet;
+use crate::{Error, Result};
 
 impl MakeGirlsConfig {
     /// The generator of the 256 px networks that the site added in November 2017: 36 labels, nearest upsampling,
@@ -20,6 +21,28 @@ impl MakeGirlsConfig {
             generator: GeneratorConfig::SrResNet(generator),
             discriminator,
             ..Default::default()
+        }
+    }
+
+    /// The networks that make.girls.moe published in 2017, by their number of labels: 34 at 128 px ("Amaryllis", no
+    /// global skip, sub-pixel order DCR) or 36 at 256 px (global skip, nearest upsampling). Both write blue-green-red
+    /// planes.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn published(labels: usize) -> Result<MakeGirlsConfig> {
+        match labels {
+            34 => {
+                let generator =
+                    SrResNetConfig { global_skip: false, upsampling: Upsampling::SubPixelDcr, ..Default::default() };
+                let generator = GeneratorConfig::SrResNet(generator);
+                Ok(MakeGirlsConfig { generator, planes: Planes::Bgr, ..MakeGirlsConfig::default() })
+            }
+            36 => Ok(MakeGirlsConfig { planes: Planes::Bgr, ..MakeGirlsConfig::site_256() }),
+            other => {
+                let expected = "34 (128 px) or 36 (256 px)";
+                Err(Error::invalid("labels of a published network", other.to_string(), expected, ""))
+            }
         }
     }
 

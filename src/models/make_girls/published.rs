@@ -9,8 +9,9 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::{GeneratorConfig, MakeGirlsConfig};
-use super::file::Attribution;
 use super::generator::Generator;
+use super::objective::Adversaries;
+use crate::models::model::{Attribution, about};
 use crate::nn::params::{ParamStore, Training};
 use crate::rng::Seed;
 use crate::weights::safetensors;
@@ -77,7 +78,7 @@ impl Published {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        safetensors::write(path, &self.tensors, &self.config.about(Some(&self.attribution))?)
+        safetensors::write(path, &self.tensors, &about::<Adversaries>(&self.config, Some(&self.attribution))?)
     }
 }
 

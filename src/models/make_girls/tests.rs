@@ -9,6 +9,7 @@ use super::*;
 use crate::data::batch::Batch;
 use crate::losses::penalty::{Penalty, gradient_penalty};
 use crate::models::baselines::dcgan::{Dcgan, DcganConfig};
+use crate::models::model::about;
 use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training};
 use crate::rng::Seed;
@@ -99,7 +100,7 @@ fn one_step_equals_pytorch() {
     step.put("made", made);
     step.put("asked", fixture["in.asked"].clone());
     let labels = Some(fixture["in.labels"].clone());
-    let batch = Batch { images: fixture["in.images"].clone(), labels, points: None, indices: vec![0, 1, 2] };
+    let batch = Batch { images: fixture["in.images"].clone(), labels, points: None, sources: None, indices: vec![0, 1, 2] };
     for (network, who) in [(&discriminator, Player::Discriminator), (&generator, Player::Generator)] {
         let losses = network.loss(who, &batch, &mut step).unwrap();
         let mut total: Option<Tensor> = None;
@@ -125,7 +126,7 @@ fn the_penalty_enters_with_its_weight() {
     let gan = Adversaries::new(&small(), &store.view(Training::All)).unwrap();
     let images = Seed(1).stream("images").uniform_tensor(&[3, 3, 4, 4], &Device::Cpu).unwrap();
     let labels = Some(Tensor::zeros((3, 34), DType::F32, &Device::Cpu).unwrap());
-    let batch = Batch { images, labels, points: None, indices: vec![0, 1, 2] };
+    let batch = Batch { images, labels, points: None, sources: None, indices: vec![0, 1, 2] };
     let mut step = Step::new(1, Seed(0), Position::default());
     assert!(gan.loss(Player::Discriminator, &batch, &mut step).is_err(), "share comes first");
     gan.share(&batch, &mut step).unwrap();
@@ -164,7 +165,7 @@ fn weights_of_something_else_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let model = small().build(&Device::Cpu).unwrap();
-    let about = model.config().about(None).unwrap();
+    let about = about::<Adversaries>(model.config(), None).unwrap();
     let refused = |tensors: &BTreeMap<String, Tensor>, about: &str, words: &[&str]| {
         safetensors::write(&path, tensors, about).unwrap();
         let message = MakeGirls::open(&path, &Device::Cpu).unwrap_err().to_string();

@@ -1,16 +1,19 @@
 //! The numbers of StyleGAN, each with where it comes from.
 
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
+use super::objective::Adversaries;
 use crate::models::baselines::progan::{WassersteinConfig, check_growth, tiny_growth, tiny_shape};
+use crate::models::model::Model;
 use crate::nn::progressive::{Group, GrowingShape};
+use crate::rng::Seed;
 use crate::train::plan::growth::{Count, Gpus};
 use crate::train::plan::{Average, Growth, Phase, Reset};
 use crate::{Error, Result};
 
-/// StyleGAN by name: `Stylegan::ffhq()` and on.
-#[derive(Clone, Copy, Debug)]
-pub struct Stylegan;
+/// A StyleGAN.
+pub type Stylegan = Model<Adversaries>;
 
 /// The five runs of the student report, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,22 @@ impl StyleganConfig {
     /// Side of the finished pictures in pixels.
     pub fn size(&self) -> usize {
         self.network.resolution
+    }
+
+    /// Freshly initialised networks with seed 0.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build(self, device: &Device) -> Result<Stylegan> {
+        self.build_with(device, Seed(0))
+    }
+
+    /// Freshly initialised networks.
+    ///
+    /// # Errors
+    /// When the numbers do not make a network.
+    pub fn build_with(self, device: &Device, seed: Seed) -> Result<Stylegan> {
+        Model::new(self, device, seed)
     }
 
     /// Whether networks can be built and trained with these numbers.

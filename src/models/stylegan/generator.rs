@@ -10,7 +10,6 @@ use crate::Result;
 use crate::nn::params::Scope;
 use crate::nn::progressive::Level;
 use crate::ops::resample::upsample_nearest;
-use crate::rng::numpy::RandomState;
 
 /// From a latent vector to a picture. Parameters: `mapping`, `synthesis`; buffers: `w_mean`, the running mean of styles,
 /// and `lod`, how many doublings are missing to the finished pictures at this point of the training.
@@ -20,7 +19,6 @@ pub struct Generator {
     synthesis: Synthesis,
     mean: Var,
     lod: Var,
-    latent: usize,
     resolution: usize,
     mean_decay: f64,
     device: Device,
@@ -38,7 +36,6 @@ impl Generator {
             synthesis: Synthesis::new(&config.network, &scope.pp("synthesis"))?,
             mean: scope.buffer("w_mean", &[latent], 0.0)?,
             lod: scope.buffer("lod", &[1], 0.0)?,
-            latent,
             resolution: config.network.resolution,
             mean_decay: config.mean_decay,
             device: scope.device().clone(),
@@ -116,18 +113,5 @@ impl Generator {
             1 => Ok(pictures),
             factor => upsample_nearest(&pictures, factor),
         }
-    }
-
-    /// The latents that published figures name by these seeds: `RandomState(seed).randn(Z)` of NumPy, `[N, Z]`, f32.
-    ///
-    /// # Errors
-    /// When the device has no memory for them.
-    pub fn latents(&self, seeds: &[u32]) -> Result<Tensor> {
-        let numbers: Vec<f32> = seeds
-            .iter()
-            .flat_map(|&seed| RandomState::new(seed).normals(self.latent))
-            .map(|number| number as f32)
-            .collect();
-        Ok(Tensor::from_vec(numbers, (seeds.len(), self.latent), &self.device)?)
     }
 }

@@ -114,6 +114,18 @@ impl Gan for Adversaries {
         config.growth.plan()
     }
 
+    fn summary(config: &StyleganConfig) -> Vec<(&'static str, String)> {
+        let network = &config.network;
+        let mut rows = network.summary(&format!("z of {} normal numbers", network.latent));
+        rows.push(("mapping", format!("{} layers, learning rate × {}", config.mapping_layers, config.mapping_rate)));
+        let losses = match &config.objective {
+            Objective::Logistic { gamma } => format!("logistic, R1 with γ {gamma}"),
+            Objective::Wasserstein(config) => config.summary(),
+        };
+        rows.push(("losses", losses));
+        rows
+    }
+
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
         let level = level(batch, step);
         let made = self.make(who, &batch.images, level, step)?;

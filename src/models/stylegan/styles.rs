@@ -35,6 +35,11 @@ impl Styles {
         Styles { layers: vec![w.clone(); layers] }
     }
 
+    /// A style `[N, W]` for each layer.
+    pub(crate) fn of_layers(layers: Vec<Tensor>) -> Styles {
+        Styles { layers }
+    }
+
     /// The style of each layer, `[N, W]`.
     pub fn layers(&self) -> &[Tensor] {
         &self.layers

@@ -65,6 +65,17 @@ impl GrowingShape {
         resolution >= self.fused_from
     }
 
+    /// What goes in and out of networks of this shape, for model cards.
+    pub(crate) fn summary(&self, input: &str) -> Vec<(&'static str, String)> {
+        let side = self.resolution;
+        let channels = self.resolutions().map(|resolution| self.channels(resolution).to_string()).collect::<Vec<_>>();
+        vec![
+            ("input", input.to_string()),
+            ("output", format!("[N, 3, {side}, {side}], about in [-1, 1]")),
+            ("networks", format!("4 to {side} px, channels {}", channels.join(", "))),
+        ]
+    }
+
     /// Whether networks can be built from these numbers.
     ///
     /// # Errors

@@ -147,10 +147,14 @@ impl Plan {
         self.order.iter().map(|turn| turn.times).max().unwrap_or(0)
     }
 
-    /// Who moves in `round` (from 0), in order.
-    pub fn movers(&self, round: u32) -> Vec<Player> {
+    /// Who moves in `round` (from 0) of a step of a stage, in order.
+    pub fn movers(&self, stage: usize, round: u32) -> Vec<Player> {
         let rounds = self.rounds();
-        self.order.iter().filter(|turn| round + turn.times >= rounds).map(|turn| turn.player).collect()
+        let only = self.stages.get(stage).map_or(&[][..], |stage| &stage.only);
+        let moves = |turn: &&Turn| {
+            round + turn.times >= rounds && (only.is_empty() || only.contains(&turn.player))
+        };
+        self.order.iter().filter(moves).map(|turn| turn.player).collect()
     }
 
     /// Where the step stands that follows `steps` steps and `images` images. A checked plan has a stage.
@@ -289,9 +293,9 @@ mod tests {
     fn the_rarer_player_moves_in_the_last_round() {
         let plan = progressive();
         assert_eq!(plan.rounds(), 5);
-        assert_eq!(plan.movers(0), [Player::Discriminator]);
-        assert_eq!(plan.movers(4), [Player::Discriminator, Player::Generator]);
-        assert_eq!(Plan::new(plan.stages[0].clone()).movers(0), [Player::Discriminator, Player::Generator]);
+        assert_eq!(plan.movers(0, 0), [Player::Discriminator]);
+        assert_eq!(plan.movers(0, 4), [Player::Discriminator, Player::Generator]);
+        assert_eq!(Plan::new(plan.stages[0].clone()).movers(0, 0), [Player::Discriminator, Player::Generator]);
     }
 
     /// specs/faces.md A.5: 2e-4 for 50,000 iterations, then 2e-4·exp(−(it − 50000)/10000).

@@ -47,12 +47,20 @@ pub struct Stage {
     /// Length of the fade-in at the beginning of the stage, in the unit of `until`; 0 for none.
     #[serde(default)]
     pub fade: u64,
+    /// Who moves in this stage; all players of the plan when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Player>,
 }
 
 impl Stage {
     /// A stage without fade, one learning rate for all players.
     pub fn new(until: Mark, resolution: usize, batch: usize, rate: f64) -> Stage {
-        Stage { until, resolution, batch, rate, rates: BTreeMap::new(), fade: 0 }
+        Stage { until, resolution, batch, rate, rates: BTreeMap::new(), fade: 0, only: Vec::new() }
+    }
+
+    /// Only these players move in this stage.
+    pub fn only(self, players: impl IntoIterator<Item = Player>) -> Stage {
+        Stage { only: players.into_iter().collect(), ..self }
     }
 
     /// Another learning rate for one player.

@@ -1,7 +1,7 @@
 //! How drawn faces are changed before the tagger learns from them, so that it reads what all pictures of faces have in
 //! common and not what our drawings have: another crop, light, paint, and the traces of blurring, noise and JPEG.
 
-use super::network::SIDE;
+use crate::metrics::nets::reader::SIDE;
 use crate::rng::Stream;
 
 /// Numbers of one picture.

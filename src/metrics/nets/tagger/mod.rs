@@ -6,7 +6,6 @@
 //! `cargo xtask prove tagger` says how well it reads, and trains it anew.
 
 mod augment;
-mod network;
 mod training;
 
 use std::path::Path;
@@ -15,8 +14,8 @@ use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 use image::{RgbImage, imageops};
 
-use self::network::{Network, Outputs};
 use self::training::About;
+use super::reader::{Network, Outputs};
 use super::resize::Protocol;
 use super::{BATCH, full_batch, in_batches};
 use crate::data::batch::Images;
@@ -27,8 +26,8 @@ use crate::ops::activation::sigmoid;
 use crate::weights::safetensors;
 use crate::{Error, Result};
 
-pub use self::network::{FEATURES, SIDE};
 pub use self::training::{Trained, Training};
+pub use super::reader::{FEATURES, SIDE};
 
 const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
 /// How often labels look at a picture.
@@ -121,7 +120,7 @@ impl Tagger {
     /// When there is no picture, or one is empty.
     pub fn labels_of(&self, pictures: &[RgbImage]) -> Result<Vec<Labels>> {
         let views: Vec<RgbImage> = pictures.iter().flat_map(views).collect();
-        let logits = self.outputs(&views, |outputs| Ok(outputs.logits))?;
+        let logits = self.outputs(&views, |outputs| Ok(outputs.answers))?;
         let logits = logits.reshape((pictures.len(), VIEWS, self.tags.len()))?.mean(1)?;
         let probabilities = self.probabilities(&logits)?;
         probabilities.to_vec2::<f32>()?.into_iter().map(|row| self.tags.labels_from(row)).collect()

@@ -9,21 +9,18 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::augment::{NUMBERS, changed};
-use super::network::{Learner, SIDE};
 use super::{KIND, Tagger};
-use crate::autograd::backward_once;
 use crate::data::avatar::Avatar;
 use crate::data::avatar::faces::Faces;
 use crate::data::avatar::faces::label::COUNT;
 use crate::data::tags::{TagGroup, TagSet};
 use crate::hash::sha256_of;
 use crate::losses::adversarial::cross_entropy;
+use crate::metrics::nets::reader::{Learner, SIDE};
 use crate::nn::params::{ParamStore, Training as Tracked};
 use crate::rng::Seed;
-use crate::train::ema;
 use crate::train::gan::Player;
-use crate::train::optim::Adam;
-use crate::train::plan::AdamSettings;
+use crate::train::supervised::Supervised;
 use crate::weights::{safetensors, write_whole};
 use crate::{Error, Result};
 
@@ -33,10 +30,6 @@ const DRAWN: u32 = 96;
 const USUAL: usize = 4;
 /// Share of the label that smoothing gives to the other colours of a group.
 const SMOOTHING: f64 = 0.05;
-/// Steps in which the learning rate reaches its height.
-const RISE: f64 = 50.0;
-/// Weight of the older steps in the running average of the weights that is kept.
-const AVERAGING: f64 = 0.996;
 
 /// The settings of a training. Equal settings give the same file on the same instruction set, whatever the number of
 /// threads.
@@ -107,40 +100,22 @@ impl Training {
     ///
     /// # Errors
     /// When there are no faces, steps or pictures per step, or the loss is not finite.
-    pub fn run(&self, mut progress: impl FnMut(usize, f64)) -> Result<Trained> {
-        for (what, number) in [("faces", self.faces), ("steps", self.steps), ("faces per step", self.batch)] {
-            if number == 0 {
-                return Err(Error::invalid(format!("training of the tagger: {what}"), "0", "at least 1", ""));
-            }
+    pub fn run(&self, progress: impl FnMut(usize, f64)) -> Result<Trained> {
+        if self.faces == 0 {
+            return Err(Error::invalid("training of the tagger: faces", "0", "at least 1", ""));
         }
         let tags = TagSet::make_girls();
         let pool = Pool::draw(self)?;
         let params = ParamStore::new(self.seed, &Device::Cpu, DType::F32)?;
         let learner = Learner::new(&params.view(Tracked::All).pp(Player::Classifier.prefix()), tags.len())?;
-        let average = params.copy()?;
-        let mut adam = Adam::new(Player::Classifier, &params, AdamSettings { beta1: 0.9, ..AdamSettings::default() })?;
-        let mut losses = Vec::with_capacity(self.steps);
-        for step in 0..self.steps {
-            let (pictures, labels) = pool.batch(self, step)?;
-            let loss = loss(&learner.forward(&pictures)?, &labels, &tags)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            if !value.is_finite() {
-                let hint = "Lower the learning rate.";
-                return Err(Error::invalid(format!("loss of step {}", step + 1), value.to_string(), "a number", hint));
-            }
-            adam.step(&backward_once(loss)?, self.rate_at(step))?;
-            // As much of the average as there are steps to average over.
-            ema::update(&average, &params, AVERAGING.min((step + 1) as f64 / (step + 10) as f64))?;
-            losses.push(value);
-            progress(step + 1, value);
-        }
+        let &Training { seed, steps, batch, rate, .. } = self;
+        let course = Supervised { seed, steps, batch, rate };
+        let of_step = |step| {
+            let (pictures, labels) = pool.batch(&course, step)?;
+            loss(&learner.forward(&pictures)?, &labels, &tags)
+        };
+        let (average, losses) = course.run("the tagger", &params, of_step, progress)?;
         Ok(Trained { bytes: self.file(&average)?, losses })
-    }
-
-    fn rate_at(&self, step: usize) -> f64 {
-        let rise = ((step + 1) as f64 / RISE).min(1.0);
-        let way = step as f64 / self.steps as f64;
-        self.rate * rise * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())
     }
 
     fn file(&self, params: &ParamStore) -> Result<Vec<u8>> {
@@ -184,21 +159,12 @@ impl Pool {
         Ok(Pool { bytes, labels })
     }
 
-    /// Pictures `[N, 3, 64, 64]` and labels `[N, L]` of a step. Every face is seen once before one is seen again.
-    fn batch(&self, training: &Training, step: usize) -> Result<(Tensor, Tensor)> {
-        let (faces, batch) = (self.bytes.len(), training.batch);
-        let mut ids = Vec::with_capacity(batch);
-        let (mut epoch, mut order) = (usize::MAX, vec![]);
-        for place in step * batch..(step + 1) * batch {
-            if place / faces != epoch {
-                epoch = place / faces;
-                order = training.seed.stream(&format!("tagger/order/{epoch}")).permutation(faces);
-            }
-            ids.push(order[place % faces]);
-        }
+    /// Pictures `[N, 3, 64, 64]` and labels `[N, L]` of a step.
+    fn batch(&self, course: &Supervised, step: usize) -> Result<(Tensor, Tensor)> {
+        let (ids, batch) = (course.chosen("tagger", step, self.bytes.len()), course.batch);
         let mut pictures = vec![0f32; batch * NUMBERS];
         pictures.par_chunks_exact_mut(NUMBERS).zip(&ids).enumerate().for_each(|(i, (place, &id))| {
-            let mut stream = training.seed.stream(&format!("tagger/change/{step}/{i}"));
+            let mut stream = course.seed.stream(&format!("tagger/change/{step}/{i}"));
             place.copy_from_slice(&changed(&self.bytes[id], DRAWN as usize, &mut stream));
         });
         let labels: Vec<f32> = ids.iter().flat_map(|&id| self.labels[id].map(|on| f32::from(u8::from(on)))).collect();

@@ -1,10 +1,11 @@
-//! The tagger's network: convolutions with batch norm and ReLU, one hidden layer, one logit per tag.
+//! The network that reads pictures of drawn figures, small enough to be trained on two cores in minutes: convolutions with
+//! batch norm and ReLU, one hidden layer, and linear answers, which are logits of tags or positions of key points.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::super::layer::{Layer, build};
+use super::layer::{Layer, build};
 use crate::Result;
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::init::Weights;
@@ -42,10 +43,10 @@ fn hidden_inputs() -> usize {
 }
 
 /// The hidden layer and the one that answers.
-fn dense(scope: &Scope, tags: usize) -> Result<[Linear; 2]> {
+fn dense(scope: &Scope, answers: usize) -> Result<[Linear; 2]> {
     Ok([
         Linear::new(&scope.pp("hidden"), hidden_inputs(), FEATURES, Weights::kaiming(hidden_inputs(), 0.0))?,
-        Linear::new(&scope.pp("answers"), FEATURES, tags, Weights::kaiming(FEATURES, 1.0))?,
+        Linear::new(&scope.pp("answers"), FEATURES, answers, Weights::kaiming(FEATURES, 1.0))?,
     ])
 }
 
@@ -57,17 +58,17 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    pub fn new(scope: &Scope, tags: usize) -> Result<Learner> {
+    pub fn new(scope: &Scope, answers: usize) -> Result<Learner> {
         let layer = |(name, inputs, outputs, kernel, spec): (String, usize, usize, usize, ConvSpec)| {
             let scope = scope.pp(name);
             let start = Weights::kaiming(inputs * kernel * kernel, 0.0).without_bias();
             let conv = Conv2d::new(&scope.pp("conv"), inputs, outputs, kernel, spec, start)?;
             Ok((conv, BatchNorm::new(&scope.pp("bn"), outputs, NormSpec::default())?))
         };
-        Ok(Learner { trunk: convolutions().map(layer).collect::<Result<_>>()?, dense: dense(scope, tags)? })
+        Ok(Learner { trunk: convolutions().map(layer).collect::<Result<_>>()?, dense: dense(scope, answers)? })
     }
 
-    /// Logits `[N, L]` of `[N, 3, 64, 64]`, under the statistics of this batch, which the running ones move towards.
+    /// Answers `[N, L]` to `[N, 3, 64, 64]`, under the statistics of this batch, which the running ones move towards.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut maps = x.clone();
         for (conv, norm) in &self.trunk {
@@ -85,7 +86,7 @@ pub(super) struct Outputs {
     /// `[N, 256]`.
     pub features: Tensor,
     /// `[N, L]`.
-    pub logits: Tensor,
+    pub answers: Tensor,
 }
 
 /// The network in use: batch norms are folded into the convolutions.
@@ -98,15 +99,15 @@ pub(super) struct Network {
 impl Network {
     /// # Errors
     /// Lists by name what is missing, surplus or of another shape.
-    pub fn new(tensors: &BTreeMap<String, Tensor>, tags: usize, device: &Device) -> Result<Network> {
-        build(tensors, device, |scope| Network::at(scope, tags))
+    pub fn new(tensors: &BTreeMap<String, Tensor>, answers: usize, device: &Device) -> Result<Network> {
+        build(tensors, device, |scope| Network::at(scope, answers))
     }
 
-    fn at(scope: &Scope, tags: usize) -> Result<Network> {
+    fn at(scope: &Scope, answers: usize) -> Result<Network> {
         let layer = |(name, inputs, outputs, kernel, spec): (String, usize, usize, usize, ConvSpec)| {
             Layer::normalized(&scope.pp(name), [inputs, outputs], kernel, spec, NormSpec::default().epsilon)
         };
-        Ok(Network { trunk: convolutions().map(layer).collect::<Result<_>>()?, dense: dense(scope, tags)? })
+        Ok(Network { trunk: convolutions().map(layer).collect::<Result<_>>()?, dense: dense(scope, answers)? })
     }
 
     /// `[N, 3, 64, 64]` in about [−1, 1].
@@ -121,7 +122,7 @@ impl Network {
         }
         let [hidden, answers] = &self.dense;
         let features = relu(&hidden.forward(&last.flatten_from(1)?)?)?;
-        let logits = answers.forward(&features)?;
-        Ok(Outputs { maps, features, logits })
+        let answers = answers.forward(&features)?;
+        Ok(Outputs { maps, features, answers })
     }
 }

@@ -1,0 +1,52 @@
+//! Key points of a data set's pictures.
+
+use candle_core::{Device, Tensor};
+
+use super::dataset::Dataset;
+use super::skeleton::{KeyPoint, Skeleton};
+use crate::{Error, Result};
+
+impl Dataset {
+    /// The names of the key points; none for pictures without.
+    pub fn skeleton(&self) -> Option<&Skeleton> {
+        self.from().skeleton()
+    }
+
+    /// The key points of picture `i` in its own pixels, one per name of the [`skeleton`](Dataset::skeleton); empty for
+    /// pictures without.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len), or the source gives another number of points than names.
+    pub fn keypoints(&self, i: usize) -> Result<Vec<KeyPoint>> {
+        let (source, place) = self.origin(i)?;
+        let points = source.keypoints(place);
+        match self.skeleton().map_or(0, Skeleton::len) {
+            expected if expected == points.len() => Ok(points),
+            expected => {
+                let what = format!("key points of picture {i} of {}", self.name());
+                Err(Error::invalid(what, points.len().to_string(), expected.to_string(), ""))
+            }
+        }
+    }
+
+    /// The key points of picture `i` with x and y as shares of its side, which hold at every size.
+    ///
+    /// # Errors
+    /// As [`keypoints`](Dataset::keypoints).
+    pub fn pose(&self, i: usize) -> Result<Vec<KeyPoint>> {
+        let size = self.size() as f32;
+        Ok(self.keypoints(i)?.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect())
+    }
+
+    /// The [poses](Dataset::pose) of some pictures, `[P, M, 3]`, f32, on the CPU.
+    ///
+    /// # Errors
+    /// As [`keypoints`](Dataset::keypoints), and when the pictures have no key points.
+    pub fn poses(&self, positions: &[usize]) -> Result<Tensor> {
+        let Some(points) = self.skeleton().map(Skeleton::len) else {
+            return Err(Error::invalid(format!("poses of {}", self.name()), "none", "key points", ""));
+        };
+        let poses = positions.iter().map(|&i| Ok(self.pose(i)?.into_flattened())).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::from_vec(poses.concat(), (positions.len(), points, 3), &Device::Cpu)?)
+    }
+}
