@@ -22,6 +22,7 @@ pub mod autograd;
 pub mod data;
 pub mod device;
 pub mod error;
+mod filter;
 mod hash;
 pub mod losses;
 mod memory;

@@ -7,15 +7,15 @@ pub mod import;
 pub mod loader;
 pub mod manifest;
 mod pairs;
-mod posed;
+pub(crate) mod placement;
+pub mod poses;
 pub mod prepare;
 pub mod report;
-pub mod skeleton;
 mod splits;
 pub mod store;
 pub mod tags;
 
 pub use batch::{Batch, Images};
 pub use dataset::{Dataset, Source};
-pub use skeleton::{KeyPoint, Skeleton};
+pub use poses::{KeyPoint, PoseSequence, Skeleton, skeleton};
 pub use tags::{Labels, TagSampler, TagSet, tags};

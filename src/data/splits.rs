@@ -1,5 +1,7 @@
 //! Training, validation and test pictures.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -70,11 +72,33 @@ pub(super) fn assign(source: &dyn Source, splits: &Splits) -> Vec<Split> {
     let share = |share: f64| (share * ranked.len() as f64).round() as usize;
     let (test, validation) = (share(splits.test), share(splits.validation));
     for (rank, (_, _, i)) in ranked.iter().enumerate() {
-        assigned[*i] = Some(match rank {
-            rank if rank < test => Split::Test,
-            rank if rank < test + validation => Split::Validation,
-            _ => Split::Train,
-        });
+        assigned[*i] = Some(of_rank(rank, test, validation));
     }
     assigned.into_iter().map(|split| split.unwrap_or(Split::Train)).collect()
+}
+
+/// The split of every group of a kind ("person"), ranked as pictures are. The shares are of groups: at least one group
+/// where the share is above 0 and another is left for training.
+pub(super) fn of_groups<'a>(groups: BTreeSet<&'a str>, kind: &str, splits: &Splits) -> BTreeMap<&'a str, Split> {
+    let seed = Seed(splits.seed);
+    let rank = |name: &'a str| (seed.stream(&format!("split/{kind}/{name}")).u64(), name);
+    let mut ranked: Vec<(u64, &str)> = groups.into_iter().map(rank).collect();
+    ranked.sort_unstable();
+    let mut left = ranked.len();
+    let mut share = |share: f64| {
+        let least = usize::from(share > 0.0 && left > 1);
+        let count = ((share * ranked.len() as f64).round() as usize).max(least).min(left);
+        left -= count;
+        count
+    };
+    let (test, validation) = (share(splits.test), share(splits.validation));
+    ranked.iter().enumerate().map(|(i, (_, name))| (*name, of_rank(i, test, validation))).collect()
+}
+
+fn of_rank(rank: usize, test: usize, validation: usize) -> Split {
+    match rank {
+        rank if rank < test => Split::Test,
+        rank if rank < test + validation => Split::Validation,
+        _ => Split::Train,
+    }
 }

@@ -16,11 +16,23 @@ pub(crate) fn extension(path: &Path, known: &[&'static str]) -> Result<&'static 
     })
 }
 
+/// Makes the missing folders above a file.
+pub(crate) fn make_folder_of(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e)),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file that appears under its name only when it is whole; missing folders above it are made.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_folder_of(path)?;
+    crate::weights::write_whole(path, bytes).map_err(|e| Error::io("write the file", path, e))
+}
+
 /// Writes a file; missing folders above it are made.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))?;
-    }
+    make_folder_of(path)?;
     std::fs::write(path, bytes).map_err(|e| Error::io("write the file", path, e))
 }
 

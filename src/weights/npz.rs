@@ -39,6 +39,18 @@ pub fn read_exact(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
     arrays(path.as_ref(), true)
 }
 
+/// The array of a `.npy` file, on the CPU as f32. Reads the same types as [`read`].
+///
+/// # Errors
+/// When the file cannot be read or is no array of numbers.
+pub fn read_array(path: impl AsRef<Path>) -> Result<Tensor> {
+    let path = path.as_ref();
+    let contents = std::fs::read(path).map_err(|e| Error::io("read the array", path, e))?;
+    let (name, size) = ("array".to_owned(), contents.len());
+    let member = Member { path: path.to_path_buf(), name, deflated: false, crc: 0, packed: size, size, at: 0 };
+    member.array(&contents, false)
+}
+
 fn arrays(path: &Path, exact: bool) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read the arrays", path, e))?;
     let mut arrays = BTreeMap::new();

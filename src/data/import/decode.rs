@@ -8,7 +8,8 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::data::manifest::{Alpha, Background, Conversion, Filter, ImagePolicy, Resize};
+use crate::data::manifest::{Alpha, Background, Conversion, Filter, ImagePolicy};
+use crate::data::placement::Placement;
 
 /// Longest side of a file that is decoded.
 pub(super) const MAX_SIDE: u32 = 16_384;
@@ -18,6 +19,8 @@ const MAX_BYTES: u64 = 512 << 20;
 /// A picture, and what had to be done to get it.
 pub(super) struct Decoded {
     pub image: RgbImage,
+    /// Width and height before it was resized, turned as the EXIF data say.
+    pub original: (u32, u32),
     /// Kind and particulars of each conversion.
     pub notes: Vec<(&'static str, String)>,
 }
@@ -56,7 +59,7 @@ pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refus
     }
     let image = to_rgb(image, policy, &mut notes)?;
     let image = resize(image, policy)?;
-    Ok(Decoded { image, notes })
+    Ok(Decoded { image, original: (width, height), notes })
 }
 
 /// Reads what comes before the pixels: whether they are whole, only decoding shows.
@@ -235,29 +238,24 @@ fn resize(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
     if (width, height) == (size, size) {
         return Ok(image);
     }
+    let Some(Placement { from, to }) = Placement::of(policy.resize, (width, height), (size, size)) else {
+        return Err(Refused("another size", format!("{width}×{height} pixels")));
+    };
     let filter = match policy.filter {
         Filter::Lanczos => image::imageops::FilterType::Lanczos3,
         Filter::Bicubic => image::imageops::FilterType::CatmullRom,
         Filter::Bilinear => image::imageops::FilterType::Triangle,
         Filter::Nearest => image::imageops::FilterType::Nearest,
     };
-    match policy.resize {
-        Resize::Exact => Err(Refused("another size", format!("{width}×{height} pixels"))),
-        Resize::Squash => Ok(image::imageops::resize(&image, size, size, filter)),
-        Resize::Crop => {
-            let side = width.min(height);
-            let square = image::imageops::crop_imm(&image, (width - side) / 2, (height - side) / 2, side, side);
-            Ok(image::imageops::resize(&*square, size, size, filter))
-        }
-        Resize::Pad => {
-            let long = f64::from(width.max(height));
-            let scaled = |side: u32| ((f64::from(side) * f64::from(size) / long).round() as u32).clamp(1, size);
-            let (w, h) = (scaled(width), scaled(height));
-            let inner = image::imageops::resize(&image, w, h, filter);
-            let Background(background) = policy.background;
-            let mut padded = RgbImage::from_pixel(size, size, image::Rgb(background));
-            image::imageops::replace(&mut padded, &inner, i64::from((size - w) / 2), i64::from((size - h) / 2));
-            Ok(padded)
-        }
+    let [left, top, w, h] = from;
+    let taken = image::imageops::crop_imm(&image, left, top, w, h);
+    let [left, top, w, h] = to;
+    let inner = image::imageops::resize(&*taken, w, h, filter);
+    if (w, h) == (size, size) {
+        return Ok(inner);
     }
+    let Background(background) = policy.background;
+    let mut padded = RgbImage::from_pixel(size, size, image::Rgb(background));
+    image::imageops::replace(&mut padded, &inner, i64::from(left), i64::from(top));
+    Ok(padded)
 }

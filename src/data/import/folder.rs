@@ -8,9 +8,11 @@ use rayon::prelude::*;
 
 use super::decode::{Decoded, Refused, decode};
 use super::labels::Labeller;
+use super::posed;
 use super::table::{self, Row, Table};
-use crate::data::dataset::Split;
+use crate::data::dataset::{Split, Splits};
 use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, TagPolicy};
+use crate::data::poses::{ImportOptions, Pose, PoseFormat, PoseSequence, Skeleton};
 use crate::data::report::{Action, Report};
 use crate::data::store::{Index, StoreWriter};
 use crate::data::tags::TagSet;
@@ -39,12 +41,13 @@ impl Sink for StoreWriter {
 }
 
 /// A picture that the data set may have.
-struct Candidate {
+pub(super) struct Candidate {
     /// Path below the folder, with slashes.
-    key: String,
+    pub key: String,
     path: PathBuf,
     labels: Vec<f32>,
-    split: Option<Split>,
+    pub split: Option<Split>,
+    pub pose: Option<Pose>,
 }
 
 /// A folder whose table is read and whose files are found, but not decoded.
@@ -52,18 +55,20 @@ pub(super) struct Folder {
     root: PathBuf,
     name: String,
     policy: ImagePolicy,
-    splits: crate::data::dataset::Splits,
+    splits: Splits,
     tags: TagSet,
+    /// Of the poses, if the pictures have any.
+    skeleton: Option<Skeleton>,
     /// Sorted by key, so that the order of files and rows does not matter.
     candidates: Vec<Candidate>,
     report: Report,
 }
 
 impl Folder {
-    /// Reads the table and finds the files.
+    /// Reads the table and the poses, and finds the files.
     ///
     /// # Errors
-    /// When the folder or the table cannot be read, or the table is unusable.
+    /// When the folder, the table or the poses cannot be read, or the table is unusable.
     pub fn find(manifest: &Manifest, layout: &FolderLayout, policy: &ImagePolicy, path: &Path) -> Result<Folder> {
         let beside = path.parent().unwrap_or(Path::new(""));
         let root = beside.join(&layout.images);
@@ -82,7 +87,37 @@ impl Folder {
         };
         candidates.sort_by(|a, b| a.key.cmp(&b.key));
         let (name, policy, splits) = (manifest.name.clone(), policy.clone(), manifest.splits);
-        Ok(Folder { root, name, policy, splits, tags, candidates, report })
+        let folder = Folder { root, name, policy, splits, tags, skeleton: None, candidates, report };
+        match &layout.poses {
+            None => Ok(folder),
+            Some(file) => {
+                // Lines that do not say how large their picture is are about the picture as it is.
+                let options = ImportOptions::of_pictures(&folder.root)?;
+                let poses = PoseSequence::import(beside.join(file), PoseFormat::JsonLines, &options)?;
+                Ok(folder.posed(&poses))
+            }
+        }
+    }
+
+    /// All pictures of a folder without labels.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn unlabelled(name: &str, path: &Path, policy: &ImagePolicy) -> Result<Folder> {
+        let root = path.canonicalize().map_err(|source| Error::io("open the folder of pictures", path, source))?;
+        let mut report = Report::default();
+        let found = walk(&root, &mut report)?;
+        let mut candidates = unlabelled(&root, found, &mut report);
+        candidates.sort_by(|a, b| a.key.cmp(&b.key));
+        let (name, policy, splits, tags) = (name.to_string(), policy.clone(), Splits::default(), TagSet::none());
+        Ok(Folder { root, name, policy, splits, tags, skeleton: None, candidates, report })
+    }
+
+    /// With the poses that bear the pictures' names; pictures without one are left out.
+    pub fn posed(self, poses: &PoseSequence) -> Folder {
+        let Folder { candidates, mut report, .. } = self;
+        let candidates = posed::join(candidates, poses, &mut report);
+        Folder { candidates, report, skeleton: Some(poses.skeleton().clone()), ..self }
     }
 
     /// Bytes that all pictures take when none is left out.
@@ -95,14 +130,18 @@ impl Folder {
     /// # Errors
     /// When not a single picture can be used, or the pixels cannot be stored.
     pub fn decode(self, sink: &mut dyn Sink) -> Result<Index> {
-        let Folder { root, name, policy, splits, tags, candidates, mut report } = self;
+        let Folder { root, name, policy, splits, tags, skeleton, candidates, mut report } = self;
         let mut index = Index::new(name, policy.size, tags, splits);
+        index.skeleton = skeleton;
         for chunk in candidates.chunks(CHUNK) {
             let decoded: Vec<_> = chunk.par_iter().map(|candidate| decode(&candidate.path, &policy)).collect();
             for (candidate, decoded) in chunk.iter().zip(decoded) {
                 match decoded {
                     Err(Refused(kind, detail)) => report.add(kind, &candidate.key, detail, Action::LeftOut),
-                    Ok(Decoded { image, notes }) => {
+                    Ok(Decoded { image, original, mut notes }) => {
+                        if let Some(pose) = &candidate.pose {
+                            index.points.extend(posed::placed(pose, original, &policy, &mut notes));
+                        }
                         for (kind, detail) in notes {
                             report.add(kind, &candidate.key, detail, Action::Converted);
                         }
@@ -120,7 +159,8 @@ impl Folder {
                 false => format!("no usable picture ({})", index.report),
             };
             let expected = "at least one PNG, JPEG, WebP, GIF or BMP file";
-            return Err(Error::file(root, found, expected, "Look at folder.images and folder.table of the manifest."));
+            let hint = "Look at folder.images, folder.table and folder.poses of the manifest.";
+            return Err(Error::file(root, found, expected, hint));
         }
         index.measure_chances()?;
         Ok(index)
@@ -129,7 +169,7 @@ impl Folder {
 
 fn unlabelled(root: &Path, found: Vec<String>, report: &mut Report) -> Vec<Candidate> {
     let candidate = |key: String| match resolve(root, &key) {
-        Ok(path) => Some(Candidate { key, path, labels: Vec::new(), split: None }),
+        Ok(path) => Some(Candidate { key, path, labels: Vec::new(), split: None, pose: None }),
         Err(Refused(kind, detail)) => {
             report.add(kind, &key, detail, Action::LeftOut);
             None
@@ -175,7 +215,7 @@ fn candidate(
     let split = row.split.as_deref().map(split).transpose()?;
     let labels = labeller.labels(row, report)?;
     let parts: Vec<&str> = row.file.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    Ok(Candidate { key: parts.join("/"), path, labels, split })
+    Ok(Candidate { key: parts.join("/"), path, labels, split, pose: None })
 }
 
 fn split(text: &str) -> Result<Split, (&'static str, String)> {

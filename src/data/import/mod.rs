@@ -3,6 +3,7 @@
 mod decode;
 mod folder;
 mod labels;
+mod posed;
 mod table;
 mod write;
 
@@ -107,21 +108,26 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let dataset = match (&manifest.avatar, &manifest.folder, &manifest.image, &manifest.store) {
         (Some(avatar), ..) => open_avatar(avatar)?,
         (_, Some(layout), Some(policy), _) => {
-            let folder = Folder::find(&manifest, layout, policy, path)?;
-            if folder.bytes() > memory {
-                let found = format!("{:.1} GiB of pixels", folder.bytes() as f64 / f64::from(1 << 30));
-                let expected = format!("at most {:.1} GiB, to be held in memory", memory as f64 / f64::from(1 << 30));
-                let hint = format!("Run `tachie data pack {} --out NAME.store`, then open that.", path.display());
-                return Err(Error::file(path, found, expected, hint));
-            }
-            let mut pixels = Vec::with_capacity(folder.bytes() as usize);
-            let index = folder.decode(&mut pixels)?;
-            return Ok(Packed::new(index, pixels)?.into_dataset());
+            return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
         _ => return Err(Error::file(path, "no layout", "[folder], [store] or [avatar]", "")),
     };
     dataset.with_splits(manifest.splits)
+}
+
+/// Decodes a folder into at most `memory` bytes; `path` is what was opened.
+fn in_memory(folder: Folder, path: &Path, memory: u64) -> Result<Dataset> {
+    if folder.bytes() > memory {
+        let found = format!("{:.1} GiB of pixels", folder.bytes() as f64 / f64::from(1 << 30));
+        let expected = format!("at most {:.1} GiB, to be held in memory", memory as f64 / f64::from(1 << 30));
+        let manifest = if path.is_dir() { "dataset.toml".into() } else { path.display().to_string() };
+        let hint = format!("Run `tachie data pack {manifest} --out NAME.store` on its manifest, then open that.");
+        return Err(Error::file(path, found, expected, hint));
+    }
+    let mut pixels = Vec::with_capacity(folder.bytes() as usize);
+    let index = folder.decode(&mut pixels)?;
+    Ok(Packed::new(index, pixels)?.into_dataset())
 }
 
 fn open_avatar(layout: &AvatarLayout) -> Result<Dataset> {
@@ -131,11 +137,13 @@ fn open_avatar(layout: &AvatarLayout) -> Result<Dataset> {
 
 fn pack_dataset(dataset: &Dataset, writer: &mut StoreWriter) -> Result<Index> {
     let mut index = Index::new(dataset.name(), dataset.size(), dataset.tags().clone(), dataset.splits());
+    index.skeleton = dataset.skeleton().cloned();
     let positions: Vec<usize> = (0..dataset.len()).collect();
     for chunk in positions.chunks(CHUNK) {
         let pictures = chunk.par_iter().map(|i| dataset.image(*i)).collect::<Result<Vec<_>>>()?;
         for (&i, picture) in chunk.iter().zip(pictures) {
             index.push(dataset.key(i)?, &dataset.labels(i)?.values, dataset.prescribed(i), picture.as_raw());
+            index.points.extend(dataset.keypoints(i)?);
             writer.write(picture.as_raw())?;
         }
     }

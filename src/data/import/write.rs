@@ -1,4 +1,4 @@
-//! A data set as a folder: PNG files, a tag table and a manifest.
+//! A data set as a folder: PNG files, a tag table, poses and a manifest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,12 @@ use rayon::prelude::*;
 
 use crate::data::dataset::{Dataset, Split};
 use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, Resize, TagPolicy, VERSION, Vocabulary};
+use crate::data::poses::{FPS, Pose, PoseSequence, Skeleton};
 use crate::data::tags::TagSet;
 use crate::{Error, Result};
+
+/// Name of the poses in a folder.
+const POSES: &str = "poses.jsonl";
 
 /// What a manifest says about where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +26,8 @@ pub struct About {
 }
 
 impl Dataset {
-    /// Writes the data set as a folder that [`Dataset::open`] reads again: `images/`, `tags.csv` and `dataset.toml`.
-    /// Returns the path of the manifest.
+    /// Writes the data set as a folder that [`Dataset::open`] reads again: `images/`, `tags.csv`, `dataset.toml`, and
+    /// `poses.jsonl` where the pictures have key points. Returns the path of the manifest.
     ///
     /// # Errors
     /// When `about` leaves something out, the folder holds anything already (nothing is overwritten), or it cannot be
@@ -38,6 +42,9 @@ impl Dataset {
         let names = (0..self.len()).map(|i| Ok(png_name(&self.key(i)?))).collect::<Result<Vec<_>>>()?;
         names.par_iter().enumerate().try_for_each(|(i, name)| self.write_png(i, &images.join(name)))?;
         self.write_table(&folder.join("tags.csv"), &names)?;
+        if let Some(skeleton) = self.skeleton() {
+            self.poses(skeleton, &names)?.save(folder.join(POSES))?;
+        }
         let path = folder.join("dataset.toml");
         fs::write(&path, manifest).map_err(|source| Error::io("write the manifest", &path, source))?;
         Ok(path)
@@ -71,6 +78,15 @@ impl Dataset {
         table.flush().map_err(|source| Error::io("write the tag table", path, source))
     }
 
+    fn poses(&self, skeleton: &Skeleton, names: &[String]) -> Result<PoseSequence> {
+        let size = (self.size(), self.size());
+        let pose = |(i, name): (usize, &String)| {
+            Ok(Pose { name: name.clone(), ..Pose::new(i as u64, size, self.keypoints(i)?) })
+        };
+        let poses = names.iter().enumerate().map(pose).collect::<Result<_>>()?;
+        PoseSequence::new(skeleton.clone(), FPS, poses)
+    }
+
     fn prescribes(&self) -> bool {
         (0..self.len()).any(|i| self.prescribed(i).is_some())
     }
@@ -82,6 +98,7 @@ impl Dataset {
             table: Some("tags.csv".into()),
             split_column: self.prescribes().then(|| "split".to_string()),
             ignore_columns: Vec::new(),
+            poses: self.skeleton().map(|_| POSES.into()),
         };
         Manifest {
             version: VERSION,

@@ -98,6 +98,10 @@ pub struct FolderLayout {
     /// Columns (keys) of the table that are neither tags nor anything else of interest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_columns: Vec<String>,
+    /// Key points of the pictures beside the manifest, as JSON lines ([`PoseSequence`](crate::data::PoseSequence)). With it,
+    /// pictures without a pose are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poses: Option<PathBuf>,
 }
 
 /// A packed store.
@@ -218,6 +222,7 @@ impl Manifest {
         if let Some(folder) = &self.folder {
             inside(path, "folder.images", &folder.images)?;
             folder.table.iter().try_for_each(|table| inside(path, "folder.table", table))?;
+            folder.poses.iter().try_for_each(|poses| inside(path, "folder.poses", poses))?;
         }
         if let Some(avatar) = &self.avatar {
             avatar.check(path)?;

@@ -8,7 +8,8 @@
 //! 24  8  length of the index
 //! 32  32 BLAKE3 of bytes 0..32 and the index
 //! 64     pixels, red green blue, N·side·side·3
-//!        index: 8 length of the JSON part, JSON, labels [N, L] f32, BLAKE3 of each picture [N, 32]
+//!        index: 8 length of the JSON part, JSON, labels [N, L] f32, BLAKE3 of each picture [N, 32],
+//!        key points [N, M, 3] f32 where the JSON part names them
 //! ```
 //! Numbers are little-endian. The index comes last, so that pictures can be written as they are decoded.
 
@@ -108,6 +109,9 @@ fn index_bytes(index: &Index) -> Result<Vec<u8>> {
         bytes.extend_from_slice(&value.to_le_bytes());
     }
     bytes.extend_from_slice(index.hashes.as_flattened());
+    for value in index.points.as_flattened() {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
     Ok(bytes)
 }
 
@@ -176,7 +180,8 @@ fn read(path: &Path, map: &[u8]) -> Result<(Index, std::ops::Range<usize>)> {
     let index = parse_index(index).ok_or_else(|| wrong("an unreadable index".into(), "the index of this version"))?;
     let (pictures, width) = (index.keys.len(), index.tags.len());
     let lengths = [index.prescribed.len(), index.hashes.len(), count as usize];
-    if index.size != size || lengths != [pictures; 3] || index.labels.len() != pictures * width {
+    let counts = [index.labels.len(), index.points.len()];
+    if index.size != size || lengths != [pictures; 3] || counts != [pictures * width, pictures * index.keypoints()] {
         return Err(wrong("an index of another data set".into(), "as many entries as pictures"));
     }
     Ok((index, HEADER..end))
@@ -188,8 +193,15 @@ fn parse_index(bytes: &[u8]) -> Option<Index> {
     let mut index: Index = serde_json::from_slice(json).ok()?;
     let pictures = index.keys.len();
     let (labels, hashes) = rest.split_at_checked(pictures.checked_mul(index.tags.len())?.checked_mul(4)?)?;
-    index.labels = labels.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let floats = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let (hashes, points) = match index.skeleton {
+        Some(_) => hashes.split_at_checked(pictures.checked_mul(32)?)?,
+        None => (hashes, &[][..]),
+    };
+    let points: Vec<f32> = floats(points);
+    index.labels = floats(labels);
     index.hashes = hashes.as_chunks::<32>().0.to_vec();
+    index.points = points.as_chunks::<3>().0.to_vec();
     Some(index)
 }
 

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Source, Split, Splits};
+use super::poses::{KeyPoint, Skeleton};
 use super::report::{Action, Report};
 use super::tags::{Labels, TagSet};
 use crate::{Error, Result};
@@ -37,6 +38,12 @@ pub(super) struct Index {
     /// BLAKE3 of the pixels of each picture, stored outside the JSON part of a file.
     #[serde(skip)]
     pub hashes: Vec<[u8; 32]>,
+    /// The names of the key points, for pictures that have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skeleton: Option<Skeleton>,
+    /// `[N, M]` in pixels, stored outside the JSON part of a file; empty without a skeleton.
+    #[serde(skip)]
+    pub points: Vec<KeyPoint>,
 }
 
 impl Index {
@@ -51,6 +58,8 @@ impl Index {
             report: Report::default(),
             labels: Vec::new(),
             hashes: Vec::new(),
+            skeleton: None,
+            points: Vec::new(),
         }
     }
 
@@ -64,6 +73,11 @@ impl Index {
     /// Bytes of one picture.
     pub fn image_bytes(&self) -> usize {
         3 * self.size as usize * self.size as usize
+    }
+
+    /// Key points of one picture.
+    pub fn keypoints(&self) -> usize {
+        self.skeleton.as_ref().map_or(0, Skeleton::len)
     }
 
     /// Puts pictures that are equal pixel by pixel into the report: they may sit on both sides of a split.
@@ -90,7 +104,7 @@ impl Index {
         Ok(())
     }
 
-    /// Of pixels, labels, tags, file names and splits; not of the name and the report.
+    /// Of pixels, labels, tags, key points, file names and splits; not of the name and the report.
     fn fingerprint(&self) -> Result<String> {
         let parts = (self.size, self.tags.names(), self.tags.groups(), &self.keys, &self.prescribed);
         let json =
@@ -99,6 +113,11 @@ impl Index {
         hasher.update(&json);
         hasher.update(bytemuck::cast_slice(&self.labels));
         hasher.update(self.hashes.as_flattened());
+        // Pictures without key points keep the fingerprint that they had before there were any.
+        if let Some(skeleton) = &self.skeleton {
+            hasher.update(skeleton.names().join("\n").as_bytes());
+            hasher.update(bytemuck::cast_slice(&self.points));
+        }
         Ok(hasher.finalize().to_hex().to_string())
     }
 }
@@ -124,6 +143,10 @@ impl Packed {
         let wanted = index.keys.len() * index.image_bytes();
         if pixels.len() != wanted {
             return Err(Error::invalid("packed pictures", format!("{} bytes", pixels.len()), wanted.to_string(), ""));
+        }
+        let (found, wanted) = (index.points.len(), index.keys.len() * index.keypoints());
+        if found != wanted {
+            return Err(Error::invalid("packed pictures: key points", found.to_string(), wanted.to_string(), ""));
         }
         Packed::with(index, Pixels::Memory(pixels))
     }
@@ -169,6 +192,15 @@ impl Source for Packed {
     fn labels(&self, i: usize) -> Vec<f32> {
         let width = self.index.tags.len();
         self.index.labels.get(i * width..(i + 1) * width).unwrap_or_default().to_vec()
+    }
+
+    fn skeleton(&self) -> Option<&Skeleton> {
+        self.index.skeleton.as_ref()
+    }
+
+    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        let count = self.index.keypoints();
+        self.index.points.get(i * count..(i + 1) * count).unwrap_or_default().to_vec()
     }
 
     fn name(&self) -> String {

@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::dataset::Dataset;
-use super::skeleton::{KeyPoint, Skeleton};
+use crate::data::dataset::Dataset;
+use super::{KeyPoint, Skeleton};
 use crate::{Error, Result};
 
 impl Dataset {
