@@ -2,7 +2,8 @@
 
 pub use crate::data::avatar::Avatar;
 pub use crate::data::avatar::faces::{LabelPair, label_sheet};
-pub use crate::data::{Batch, Dataset, Images, Labels, Source, TagSampler, TagSet, tags};
+pub use crate::data::poses::{Edge, ImportOptions, PoseFormat};
+pub use crate::data::{Batch, Dataset, Images, Labels, PoseSequence, Skeleton, Source, TagSampler, TagSet, tags};
 pub use crate::device::{Device, device};
 pub use crate::error::{Error, Result};
 pub use crate::metrics::evaluate::{Evaluation, Folder, Metric};
@@ -27,9 +28,11 @@ pub use crate::models::make_girls::MakeGirls;
 pub use crate::models::psgan::Psgan;
 pub use crate::models::stylegan::{Stylegan, Truncation};
 pub use crate::rng::{Seed, seed};
-pub use crate::sample::{Latent, Noise, NoiseMode, seeds};
+pub use crate::sample::{Latent, Noise, NoiseMode, seeds, walk};
+pub use crate::show::animation::{Animation, TimeLapse};
 pub use crate::show::grid::Grid;
 pub use crate::show::plot::{LossPlot, Plot, Series};
+pub use crate::show::skeleton::SkeletonStyle;
 pub use crate::show::table::Table;
 pub use crate::train::history::History;
 pub use crate::train::trainer::Trainer;

@@ -10,6 +10,7 @@ mod progan;
 mod psgan;
 pub mod seeds;
 mod stylegan;
+pub mod walk;
 
 pub(crate) use chunks::{in_chunks, rows};
 pub use latent::{Latent, Path};

@@ -1,5 +1,6 @@
 //! Grids, plots and tables: each value shows itself in a cell and saves itself to a file.
 
+pub mod animation;
 pub mod bundle;
 mod chart;
 mod data;
@@ -11,6 +12,7 @@ mod render;
 mod sample;
 pub(crate) mod save;
 mod scene;
+pub mod skeleton;
 pub mod table;
 pub mod text;
 mod ticks;

@@ -27,6 +27,8 @@ enum Command {
     Check(Check),
     /// Pack a data set into one file, which opens at once whatever its size
     Pack(Pack),
+    /// Read key points of other programs (OpenPose, PG2, PATN), check them, and write them as JSON lines
+    Poses(Box<super::poses::Args>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,6 +107,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::AvatarFaces(args) => avatar_faces(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
+        Command::Poses(args) => super::poses::run(&args),
         Command::Pack(args) => {
             println!("{}: {}", args.out.display(), pack(&args.manifest, &args.out)?);
             Ok(())

@@ -6,6 +6,7 @@ mod evaluate;
 mod fetch;
 mod generate;
 mod import;
+mod poses;
 mod sample;
 mod train;
 
