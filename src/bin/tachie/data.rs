@@ -21,6 +21,8 @@ pub struct Args {
 enum Command {
     /// Draw procedural anime faces: PNG files, a tag table and a manifest
     AvatarFaces(AvatarFaces),
+    /// Draw procedural full bodies: PNG files, key points, a tag table and a manifest
+    AvatarBodies(AvatarBodies),
     /// Cut the faces out of a folder of pictures
     Faces(CropFaces),
     /// Read a data set and print what was found, and what was wrong with its files
@@ -49,6 +51,28 @@ struct AvatarFaces {
     #[arg(long)]
     years: bool,
     /// New or empty folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct AvatarBodies {
+    /// Number of characters
+    #[arg(long, value_name = "N", default_value_t = 79)]
+    costumes: usize,
+    /// Number of poses of each, cut from clips of 25
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    poses: usize,
+    /// Side in pixels
+    #[arg(long, value_name = "S", default_value_t = 64)]
+    size: u32,
+    /// What all characters and clips are drawn from
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    seed: u64,
+    /// Draw every pose as well, as white limbs on black
+    #[arg(long)]
+    pose_pictures: bool,
+    /// New or empty folder, or one that the same settings have begun
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -105,6 +129,7 @@ struct Pack {
 pub fn run(args: Args) -> Result<()> {
     match args.command {
         Command::AvatarFaces(args) => avatar_faces(&args),
+        Command::AvatarBodies(args) => avatar_bodies(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
         Command::Poses(args) => super::poses::run(&args),
@@ -125,6 +150,18 @@ fn avatar_faces(args: &AvatarFaces) -> Result<()> {
     let manifest = faces.write_folder(args.count, &args.out)?;
     let (count, size, tags) = (args.count, args.size, faces.tags()?.len());
     println!("{}: {count} faces of {size}x{size}, {tags} tags", manifest.display());
+    Ok(())
+}
+
+fn avatar_bodies(args: &AvatarBodies) -> Result<()> {
+    let bodies = Avatar::bodies().size(args.size).seed(Seed(args.seed)).costumes(args.costumes).poses(args.poses);
+    let written = bodies.write_folder(&args.out, args.pose_pictures)?;
+    let kept = match written.kept {
+        0 => String::new(),
+        kept => format!(", {kept} of them drawn before"),
+    };
+    let (count, size, manifest) = (bodies.len(), args.size, written.manifest.display());
+    println!("{manifest}: {count} bodies of {size}x{size}{kept}");
     Ok(())
 }
 

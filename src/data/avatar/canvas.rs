@@ -6,6 +6,7 @@ use tiny_skia::{
     RadialGradient, Shader, SpreadMode, Stroke, Transform,
 };
 
+use super::bend::{Bend, Turn};
 use super::palette::Colour;
 use crate::error::{Error, Result};
 
@@ -77,25 +78,6 @@ pub(crate) enum Ink {
     },
 }
 
-/// A turn of the head by a small angle: points near the middle of the face move further than those at its edge.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Turn {
-    /// Radians, to the right of the picture.
-    pub yaw: f32,
-    /// Radians, down.
-    pub pitch: f32,
-}
-
-/// Radius of the ball that a head is turned as.
-const BALL: f32 = 0.30;
-
-impl Turn {
-    fn apply(self, (x, y): Point) -> Point {
-        let depth = BALL * (1.0 - (x / BALL).powi(2) - 0.35 * (y / BALL).powi(2)).max(0.0);
-        (x + self.yaw * depth, y + self.pitch * depth)
-    }
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Colours,
@@ -108,7 +90,7 @@ pub(crate) struct Canvas {
     mode: Mode,
     /// Shape coordinates to pixels.
     transform: Transform,
-    turn: Turn,
+    bend: Bend,
     clip: Option<Mask>,
     region: Region,
 }
@@ -120,7 +102,7 @@ impl Canvas {
             .ok_or_else(|| Error::invalid("picture size", size.to_string(), "a side of 1 to 16384 pixels", ""))?;
         let mode = if regions { Mode::Regions } else { Mode::Colours };
         let transform = Transform::from_scale(size as f32, size as f32);
-        Ok(Canvas { pixmap, mode, transform, turn: Turn::default(), clip: None, region: Region::Background })
+        Ok(Canvas { pixmap, mode, transform, bend: Turn::default().into(), clip: None, region: Region::Background })
     }
 
     /// Everything drawn from here on shows `region`.
@@ -128,11 +110,11 @@ impl Canvas {
         self.region = region;
     }
 
-    /// Sets the coordinates: first `turn`, then `placement` into the unit square.
-    pub fn place(&mut self, placement: Transform, turn: Turn) {
+    /// Sets the coordinates: first `bend`, then `placement` into the unit square.
+    pub fn place(&mut self, placement: Transform, bend: impl Into<Bend>) {
         let side = self.pixmap.width() as f32;
         self.transform = placement.post_scale(side, side);
-        self.turn = turn;
+        self.bend = bend.into();
     }
 
     /// Only pixels inside `path` are drawn on until [`Canvas::unclip`].
@@ -212,6 +194,7 @@ impl Canvas {
             Ink::Spot { centre, radius, colour, opacity } => {
                 let stops = [(0.0, 1.0), (0.5, 0.7), (1.0, 0.0)];
                 let stops = stops.map(|(t, o)| GradientStop::new(t, opaque(colour, opacity * o))).to_vec();
+                let centre = self.bend.spot(centre);
                 let round = self.transform.pre_translate(centre.0, centre.1).pre_scale(radius.0, radius.1);
                 let origin = SkPoint::from_xy(0.0, 0.0);
                 RadialGradient::new(origin, 0.0, origin, 1.0, stops, SpreadMode::Pad, round)
@@ -223,7 +206,7 @@ impl Canvas {
     /// The path in pixels, turned with the head.
     fn bent(&self, path: &Path) -> Option<Path> {
         let map = |p: SkPoint| {
-            let (x, y) = self.turn.apply((p.x, p.y));
+            let (x, y) = self.bend.apply((p.x, p.y));
             let mut point = SkPoint::from_xy(x, y);
             self.transform.map_point(&mut point);
             point

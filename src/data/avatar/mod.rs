@@ -1,10 +1,13 @@
 //! Procedural anime characters whose labels are exact.
 
+mod bend;
+pub mod bodies;
 mod canvas;
 pub mod faces;
 pub mod palette;
 mod shape;
 
+use bodies::Bodies;
 use faces::Faces;
 
 /// The built-in data: characters drawn on the spot, with exact labels.
@@ -22,5 +25,18 @@ impl Avatar {
     /// ```
     pub fn faces() -> Faces {
         Faces::default()
+    }
+
+    /// Full bodies with 20 exact key points: characters (costumes) that keep face, hair, clothes and proportions in all
+    /// poses of continuous motions, on white.
+    ///
+    /// ```
+    /// use tachie::data::avatar::Avatar;
+    /// let bodies = Avatar::bodies().size(64).costumes(3).poses(50).dataset()?;
+    /// assert_eq!((bodies.len(), bodies.keypoints(0)?.len()), (150, 20));
+    /// # Ok::<(), tachie::Error>(())
+    /// ```
+    pub fn bodies() -> Bodies {
+        Bodies::default()
     }
 }

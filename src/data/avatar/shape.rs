@@ -194,3 +194,27 @@ impl Lock {
 pub(crate) fn brush(knots: &[Point], width: f32) -> Path {
     Lock::new(knots, &[0.12 * width, 0.5 * width, 0.5 * width, 0.08 * width]).outline()
 }
+
+/// Closed polygons as one shape. Where they turn the same way around, overlaps count once.
+pub(crate) fn polygons<I: IntoIterator<Item = Point>>(parts: impl IntoIterator<Item = I>) -> Path {
+    lines(parts, true)
+}
+
+/// Open lines as one path.
+pub(crate) fn polylines<I: IntoIterator<Item = Point>>(parts: impl IntoIterator<Item = I>) -> Path {
+    lines(parts, false)
+}
+
+fn lines<I: IntoIterator<Item = Point>>(parts: impl IntoIterator<Item = I>, closed: bool) -> Path {
+    let mut builder = PathBuilder::new();
+    for part in parts {
+        let mut points = part.into_iter();
+        let Some((x, y)) = points.next() else { continue };
+        builder.move_to(x, y);
+        points.for_each(|(x, y)| builder.line_to(x, y));
+        if closed {
+            builder.close();
+        }
+    }
+    Pen(builder).open()
+}

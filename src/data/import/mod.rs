@@ -15,6 +15,7 @@ use folder::Folder;
 use rayon::prelude::*;
 
 use super::avatar::Avatar;
+use super::avatar::bodies::Bodies;
 use super::dataset::Dataset;
 use super::manifest::{AvatarLayout, Manifest};
 use super::store::{self, Index, Packed, StoreWriter};
@@ -105,13 +106,15 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
-    let dataset = match (&manifest.avatar, &manifest.folder, &manifest.image, &manifest.store) {
-        (Some(avatar), ..) => open_avatar(avatar)?,
+    let made =
+        manifest.avatar.as_ref().map(open_avatar).or(manifest.bodies.as_ref().map(Bodies::dataset)).transpose()?;
+    let dataset = match (made, &manifest.folder, &manifest.image, &manifest.store) {
+        (Some(made), ..) => made,
         (_, Some(layout), Some(policy), _) => {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [store] or [avatar]", "")),
+        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar] or [bodies]", "")),
     };
     dataset.with_splits(manifest.splits)
 }

@@ -9,6 +9,7 @@ use crate::data::dataset::{Dataset, Split};
 use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, Resize, TagPolicy, VERSION, Vocabulary};
 use crate::data::poses::{FPS, Pose, PoseSequence, Skeleton};
 use crate::data::tags::TagSet;
+use crate::weights::write_whole;
 use crate::{Error, Result};
 
 /// Name of the poses in a folder.
@@ -41,12 +42,20 @@ impl Dataset {
         fs::create_dir(&images).map_err(|source| Error::io("make the folder", &images, source))?;
         let names = (0..self.len()).map(|i| Ok(png_name(&self.key(i)?))).collect::<Result<Vec<_>>>()?;
         names.par_iter().enumerate().try_for_each(|(i, name)| self.write_png(i, &images.join(name)))?;
+        self.write_description(folder, about)
+    }
+
+    /// Writes what goes with pictures that are in `images/` of the folder already: the tag table, then the manifest, whose
+    /// path is returned.
+    pub(in crate::data) fn write_description(&self, folder: &Path, about: &About) -> Result<PathBuf> {
+        let manifest = self.manifest(about).to_toml()?;
+        let names = (0..self.len()).map(|i| Ok(png_name(&self.key(i)?))).collect::<Result<Vec<_>>>()?;
         self.write_table(&folder.join("tags.csv"), &names)?;
         if let Some(skeleton) = self.skeleton() {
             self.poses(skeleton, &names)?.save(folder.join(POSES))?;
         }
         let path = folder.join("dataset.toml");
-        fs::write(&path, manifest).map_err(|source| Error::io("write the manifest", &path, source))?;
+        write_whole(&path, manifest.as_bytes()).map_err(|source| Error::io("write the manifest", &path, source))?;
         Ok(path)
     }
 
@@ -109,6 +118,7 @@ impl Dataset {
             paper: None,
             note: None,
             avatar: None,
+            bodies: None,
             folder: Some(folder),
             store: None,
             image: Some(ImagePolicy { resize: Resize::Exact, ..ImagePolicy::new(self.size()) }),

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::avatar::bodies::Bodies;
 use super::dataset::Splits;
 use super::tags::TagSampler;
 use crate::hash::sha256;
@@ -41,6 +42,9 @@ pub struct Manifest {
     /// Layout: pictures made by `Avatar`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<AvatarLayout>,
+    /// Layout: full bodies made by `Avatar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<Bodies>,
     /// Layout: a folder of picture files, usually with a tag table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<FolderLayout>,
@@ -198,10 +202,10 @@ impl Manifest {
     }
 
     fn check_layout(&self, path: &Path) -> Result<()> {
-        let layouts = [self.avatar.is_some(), self.folder.is_some(), self.store.is_some()];
+        let layouts = [self.avatar.is_some(), self.bodies.is_some(), self.folder.is_some(), self.store.is_some()];
         let count = layouts.into_iter().filter(|there| *there).count();
         if count != 1 {
-            let expected = "exactly one of the tables [folder], [store] and [avatar]";
+            let expected = "exactly one of the tables [folder], [store], [avatar] and [bodies]";
             return Err(Error::file(path, format!("{count} layouts"), expected, "Say where the pictures are."));
         }
         match (&self.folder, &self.image) {
@@ -226,6 +230,10 @@ impl Manifest {
         }
         if let Some(avatar) = &self.avatar {
             avatar.check(path)?;
+        }
+        if let Some(bodies) = &self.bodies {
+            let refused = |error: Error| Error::file(path, error.to_string(), "bodies that can be drawn", "");
+            bodies.check().map_err(refused)?;
         }
         self.store.iter().try_for_each(|store| inside(path, "store.file", &store.file))
     }

@@ -73,13 +73,16 @@ impl Lids<'_> {
 
 /// Both eyes.
 pub(super) fn draw(sketch: &mut Sketch) {
+    [-1.0, 1.0].into_iter().for_each(|side| one(sketch, side));
+}
+
+/// The eye on one side: −1 left or 1 right in the picture.
+pub(in crate::data::avatar) fn one(sketch: &mut Sketch, side: f32) {
     let lift = if sketch.face.has(label::SMILE) { 0.007 } else { 0.0 };
-    for side in [-1.0, 1.0] {
-        let lids = Lids { eyes: &sketch.face.eyes, side, lift };
-        white(sketch, &lids);
-        iris(sketch, &lids);
-        lashes(sketch, &lids);
-    }
+    let lids = Lids { eyes: &sketch.face.eyes, side, lift };
+    white(sketch, &lids);
+    iris(sketch, &lids);
+    lashes(sketch, &lids);
 }
 
 fn white(sketch: &mut Sketch, lids: &Lids) {
@@ -157,18 +160,21 @@ fn lashes(sketch: &mut Sketch, lids: &Lids) {
 
 /// Eyebrows, seen through the fringe.
 pub(super) fn brows(sketch: &mut Sketch) {
+    [-1.0, 1.0].into_iter().for_each(|side| brow(sketch, side));
+}
+
+/// The eyebrow on one side.
+pub(in crate::data::avatar) fn brow(sketch: &mut Sketch, side: f32) {
     let (brows, apart) = (&sketch.face.brows, sketch.face.eyes.apart);
     let raised = if sketch.face.has(label::SMILE) { 0.004 } else { 0.0 };
     let colour = sketch.hair.line.mix(sketch.face.skin.line, 0.15);
     sketch.canvas.region(Region::Eye);
-    for side in [-1.0, 1.0] {
-        let y = brows.height - raised;
-        let knots = [
-            (side * (apart - 0.048), y - brows.slope * 0.5 + 0.006),
-            (side * (apart + 0.006), y - brows.arch),
-            (side * (apart + 0.060), y + brows.slope * 0.5 + 0.004),
-        ];
-        let brow = Lock::new(&knots, &[brows.width * 0.42, brows.width * 0.5, brows.width * 0.35, brows.width * 0.08]);
-        sketch.canvas.fill(&brow.outline(), Ink::Glaze(colour, 0.72));
-    }
+    let y = brows.height - raised;
+    let knots = [
+        (side * (apart - 0.048), y - brows.slope * 0.5 + 0.006),
+        (side * (apart + 0.006), y - brows.arch),
+        (side * (apart + 0.060), y + brows.slope * 0.5 + 0.004),
+    ];
+    let brow = Lock::new(&knots, &[brows.width * 0.42, brows.width * 0.5, brows.width * 0.35, brows.width * 0.08]);
+    sketch.canvas.fill(&brow.outline(), Ink::Glaze(colour, 0.72));
 }

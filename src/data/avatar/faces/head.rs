@@ -102,24 +102,28 @@ pub(super) fn face(sketch: &mut Sketch) {
     sketch.canvas.stroke(&outline, line, Ink::Flat(skin.line));
 }
 
+/// Red cheeks.
 fn blush(sketch: &mut Sketch) {
+    [-1.0, 1.0].into_iter().for_each(|side| cheek(sketch, side));
+}
+
+/// The red of one cheek.
+pub(in crate::data::avatar) fn cheek(sketch: &mut Sketch, side: f32) {
     let red = Colour::hex(0xf8_3a_48);
     let apart = sketch.face.eyes.apart;
     let strength = sketch.face.hand.as_ref().map_or(1.0, |hand| hand.blush);
-    for side in [-1.0, 1.0] {
-        let centre = (side * (apart + 0.032), 0.102);
-        let spot = Ink::Spot { centre, radius: (0.066, 0.044), colour: red, opacity: 0.62 * strength };
-        sketch.canvas.fill(&ellipse(centre, 0.066, 0.044), spot);
-        for i in -1..=1 {
-            let x = centre.0 + i as f32 * 0.022;
-            let hatch = Pen::at((x + 0.007, centre.1 - 0.016)).line((x - 0.007, centre.1 + 0.014)).open();
-            sketch.canvas.stroke(&hatch, sketch.line * 0.75, Ink::Glaze(red, 0.6 * strength));
-        }
+    let centre = (side * (apart + 0.032), 0.102);
+    let spot = Ink::Spot { centre, radius: (0.066, 0.044), colour: red, opacity: 0.62 * strength };
+    sketch.canvas.fill(&ellipse(centre, 0.066, 0.044), spot);
+    for i in -1..=1 {
+        let x = centre.0 + i as f32 * 0.022;
+        let hatch = Pen::at((x + 0.007, centre.1 - 0.016)).line((x - 0.007, centre.1 + 0.014)).open();
+        sketch.canvas.stroke(&hatch, sketch.line * 0.75, Ink::Glaze(red, 0.6 * strength));
     }
 }
 
 /// A dot, a line or a small shadow.
-pub(super) fn nose(sketch: &mut Sketch) {
+pub(in crate::data::avatar) fn nose(sketch: &mut Sketch) {
     let (skin, y) = (sketch.face.skin, sketch.face.head.chin * 0.40);
     let dark = if sketch.face.light_left { 1.0 } else { -1.0 };
     sketch.canvas.region(Region::Skin);

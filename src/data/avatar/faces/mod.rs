@@ -19,10 +19,16 @@ mod wear;
 
 pub use super::canvas::Region;
 pub use dataset::Faces;
+pub(super) use eyes::{brow, one as eye};
+pub(super) use hair::{as_one, detail, fringe_edge};
+pub(super) use head::{cheek, nose};
+pub(super) use mouth::draw as mouth_of;
 pub use reading::{ColourReading, EYE_WINDOWS, HAIR_WINDOWS, eye_colour, hair_colour, read_colours};
 pub use regions::{Regions, Window, render_regions};
 pub use sheet::{LabelPair, label_pair, label_sheet};
+pub(super) use sketch::Sketch;
 pub use spec::FaceSpec;
+pub(super) use wear::{bow, contrasting};
 
 use crate::error::{Error, Result};
 use image::RgbImage;
@@ -44,7 +50,7 @@ pub fn render(face: &FaceSpec, size: u32) -> Result<RgbImage> {
 const CRISP: u32 = 64;
 
 /// The mean of every `factor`×`factor` block.
-fn averaged(image: &RgbImage, factor: u32) -> RgbImage {
+pub(super) fn averaged(image: &RgbImage, factor: u32) -> RgbImage {
     RgbImage::from_fn(image.width() / factor, image.height() / factor, |x, y| {
         let mut sums = [0; 3];
         for (dy, dx) in (0..factor).flat_map(|dy| (0..factor).map(move |dx| (dy, dx))) {
@@ -59,7 +65,7 @@ fn averaged(image: &RgbImage, factor: u32) -> RgbImage {
 /// Largest side of a drawn face in pixels.
 pub const MAX_SIZE: u32 = 4096;
 
-fn check_size(size: u32) -> Result<()> {
+pub(super) fn check_size(size: u32) -> Result<()> {
     if (1..=MAX_SIZE).contains(&size) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ const INSIDE: Colour = Colour::hex(0xa4_2a_38);
 const TONGUE: Colour = Colour::hex(0xf0_7c_80);
 
 /// The mouth that the labels `smile` and `open mouth` ask for.
-pub(super) fn draw(sketch: &mut Sketch) {
+pub(in crate::data::avatar) fn draw(sketch: &mut Sketch) {
     let (mouth, chin) = (&sketch.face.mouth, sketch.face.head.chin);
     let y = chin * (0.625 + 0.06 * mouth.height);
     sketch.canvas.region(Region::Mouth);

@@ -6,7 +6,8 @@ use super::spec::FaceSpec;
 use super::style::{by_its_hand, in_its_year};
 use super::{clothes, eyes, hair, hat, head, label, mouth, wear};
 use crate::Result;
-use crate::data::avatar::canvas::{Canvas, Ink, Turn};
+use crate::data::avatar::bend::Turn;
+use crate::data::avatar::canvas::{Canvas, Ink};
 use crate::data::avatar::palette::Ramp;
 
 /// Where the middle between the eyes lies in the mean picture.
@@ -15,7 +16,7 @@ pub(super) const CENTRE: (f32, f32) = (0.5, 0.50);
 const PIVOT: (f32, f32) = (0.0, 0.30);
 
 /// A face being drawn.
-pub(super) struct Sketch<'a> {
+pub(in crate::data::avatar) struct Sketch<'a> {
     pub face: &'a FaceSpec,
     pub canvas: Canvas,
     pub hair: Ramp,

@@ -63,7 +63,7 @@ impl FaceSpec {
     }
 
     /// A face whose labels are known to be possible.
-    pub(super) fn draw(labels: [bool; COUNT], seed: Seed) -> Self {
+    pub(in crate::data::avatar) fn draw(labels: [bool; COUNT], seed: Seed) -> Self {
         let stream = |part: &str| seed.stream(part);
         let mut surface = stream("face/surface");
         let line = surface.range(0.0052, 0.0085) as f32;

@@ -14,7 +14,7 @@ use crate::data::avatar::shape::{Pen, ellipse, mirrored, rotated};
 const CONTRAST: f32 = 38.0;
 
 /// The first wish that stands out from all of `against`; the last one otherwise.
-fn contrasting(wishes: &[Colour], against: &[Colour]) -> Colour {
+pub(in crate::data::avatar) fn contrasting(wishes: &[Colour], against: &[Colour]) -> Colour {
     let stands_out = |c: &&Colour| against.iter().all(|a| a.difference(**c) >= CONTRAST);
     wishes.iter().find(stands_out).or(wishes.last()).copied().unwrap_or(WHITE)
 }
@@ -97,22 +97,22 @@ pub(super) fn ribbon(sketch: &mut Sketch) {
     let (wide, top) = hair::cap_size(face);
     let size = 0.098 * face.wear.ribbon_size;
     let side = face.wear.ribbon_side;
+    let tones = Ramp::cloth(ribbon_colour(face));
     sketch.canvas.region(Region::Accessory);
     if face.has(label::TWINTAILS) {
         let y = hair::tie_height(face);
         for side in [-1.0, 1.0] {
-            bow(sketch, (side * (wide + 0.004), y - 0.012), size * 0.86, side * 18.0);
+            bow(sketch, (side * (wide + 0.004), y - 0.012), size * 0.86, side * 18.0, tones);
         }
     } else if face.has(label::HAT) {
-        bow(sketch, (side * (wide + 0.006), -0.100), size * 0.84, side * 30.0);
+        bow(sketch, (side * (wide + 0.006), -0.100), size * 0.84, side * 30.0, tones);
     } else {
-        bow(sketch, (side * wide * 0.66, top + 0.066), size, side * 32.0);
+        bow(sketch, (side * wide * 0.66, top + 0.066), size, side * 32.0, tones);
     }
 }
 
 /// A bow with two loops and two ends; `half` is half its width.
-fn bow(sketch: &mut Sketch, (x, y): Point, half: f32, degrees: f32) {
-    let tones = Ramp::cloth(ribbon_colour(sketch.face));
+pub(in crate::data::avatar) fn bow(sketch: &mut Sketch, (x, y): Point, half: f32, degrees: f32, tones: Ramp) {
     let line = sketch.line * 1.1;
     let at = |path: &Path| {
         let moved = path.clone().transform(tiny_skia::Transform::from_translate(x, y));

@@ -12,12 +12,12 @@ use crate::data::avatar::shape::{Pen, brush, lerp, polygon};
 const SPAN: f32 = 0.176;
 
 /// The lower edge: valleys between locks and the tip of each, from left to right; one more valley than tips.
-struct Edge {
-    valleys: Vec<Point>,
-    tips: Vec<Point>,
+pub(super) struct Edge {
+    pub valleys: Vec<Point>,
+    pub tips: Vec<Point>,
 }
 
-fn edge(cut: &Cut) -> Edge {
+pub(super) fn edge(cut: &Cut) -> Edge {
     let hair = &cut.face.hair;
     match hair.fringe {
         Fringe::Blunt => even(cut, usize::from(hair.locks) + 2, 0.020, |x, own| {

@@ -12,7 +12,7 @@ use tiny_skia::Path;
 use super::label;
 use super::sketch::Sketch;
 use super::spec::FaceSpec;
-use crate::data::avatar::canvas::{Ink, Region};
+use crate::data::avatar::canvas::{Ink, Point, Region};
 use crate::data::avatar::shape::{Lock, Pen, ellipse, lerp};
 
 /// Below the picture's edge, in face units.
@@ -67,6 +67,13 @@ impl<'a> Cut<'a> {
 pub(super) fn cap_size(face: &FaceSpec) -> (f32, f32) {
     let cut = Cut::of(face);
     (cut.wide, cut.top)
+}
+
+/// The lower edge of this face's fringe: the notches between locks and the tip of each, from left to right; one more
+/// notch than tips.
+pub(in crate::data::avatar) fn fringe_edge(face: &FaceSpec) -> (Vec<Point>, Vec<Point>) {
+    let edge = fringe::edge(&Cut::of(face));
+    (edge.valleys, edge.tips)
 }
 
 /// y of the ties of this face's twintails.
@@ -162,7 +169,7 @@ fn strand_of_hair(sketch: &mut Sketch, lock: &Lock, (top, bottom): (f32, f32)) {
 }
 
 /// Shadow, strands and shine of a lock that is already filled.
-fn detail(sketch: &mut Sketch, lock: &Lock, strength: f32) {
+pub(in crate::data::avatar) fn detail(sketch: &mut Sketch, lock: &Lock, strength: f32) {
     let (line, tones) = (sketch.line, sketch.hair);
     let lean = lock.point(0.9, 0.0).1 - lock.point(0.1, 0.0).1;
     let dark = if (lean > 0.0) == sketch.face.light_left { -1.0 } else { 1.0 };
@@ -174,7 +181,7 @@ fn detail(sketch: &mut Sketch, lock: &Lock, strength: f32) {
 }
 
 /// Fills shapes as one: no outline where they overlap.
-fn as_one(sketch: &mut Sketch, shapes: &[Path], ink: Ink) {
+pub(in crate::data::avatar) fn as_one(sketch: &mut Sketch, shapes: &[Path], ink: Ink) {
     let (line, colour) = (sketch.line, sketch.hair.line);
     for shape in shapes {
         sketch.canvas.stroke(shape, line * 2.0, Ink::Flat(colour));
