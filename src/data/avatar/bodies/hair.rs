@@ -4,7 +4,7 @@
 use super::costume::{Back, Costume};
 use super::head::Head;
 use super::rig::{Rig, bone};
-use super::sheet::Sheet;
+use super::sheet::{Cells, Sheet, Side};
 use super::solid::{Blob, Tube};
 use super::space::{Vector, seen, vector};
 use crate::data::avatar::canvas::Point;
@@ -14,8 +14,8 @@ use crate::data::avatar::shape::lerp;
 /// Centre of the shell, in face units.
 const CENTRE: [f32; 3] = [0.0, -0.095, -0.035];
 /// Lines of the shell from the crown to its widest, and from there on down.
-pub(super) const DOME: usize = 6;
-const HANG: usize = 5;
+pub(super) const DOME: usize = 9;
+const HANG: usize = 4;
 /// Half axis of the shell to front and back.
 const DEEP: f32 = 0.246;
 /// y below which hair hangs freely.
@@ -33,6 +33,8 @@ pub(super) struct Hair {
     /// Columns with the notches between locks, for strands.
     pub notches: Vec<usize>,
     pub bunches: Vec<Bunch>,
+    /// Columns that lie over the face and the trunk, not behind them.
+    covers: Vec<bool>,
     /// Half axes of the shell.
     half: [f32; 3],
 }
@@ -80,7 +82,18 @@ impl Hair {
         let last = rim.iter().rposition(front).unwrap_or(0);
         let notches = (0..rim.len()).filter(|&i| rim[i].notch).collect();
         let bunches = hang.bunches(costume);
-        Hair { dome: Tube::new(&[blob]), shell, fringe: first..last, notches, bunches, half }
+        let covers = (0..shell.columns()).map(|column| covers(&rim, &shell, rig, head, column)).collect();
+        Hair { dome: Tube::new(&[blob]), shell, fringe: first..last, notches, bunches, covers, half }
+    }
+
+    /// Whether a column lies over face and trunk.
+    pub fn covers(&self, column: usize) -> bool {
+        self.covers[column.min(self.covers.len() - 1)]
+    }
+
+    /// What is seen of the shell in front of the face and the trunk.
+    pub fn over(&self) -> Cells {
+        self.shell.facing(Side::Outer).only(|row, column| row < DOME || self.covers[column])
     }
 
     /// A place on the shell: angle around the head and y, in face units.
@@ -92,13 +105,23 @@ impl Hair {
     }
 }
 
+/// Whether the hanging part of a column is in front: it has to be on the side of the head that one sees, and where it is
+/// long in front of the trunk as well.
+fn covers(rim: &[Rim], shell: &Sheet, rig: &Rig, head: &Head, column: usize) -> bool {
+    let Rim { angle, low, .. } = rim[column];
+    let (s, c) = angle.sin_cos();
+    let before = shell.near(shell.rows(), column) > rig.joints[bone::CHEST].z + 0.02 * rig.unit;
+    head.looks(s, 0.0, c) > 0.08 && (low < 0.32 || before)
+}
+
 /// The lower edge all around, from the back over the right side and the front to the left side.
 fn lower_edge(costume: &Costume, wide: f32) -> Vec<Rim> {
     let face = &costume.face;
     let own = &costume.coiffure.uneven;
     let (valleys, tips) = fringe_edge(face);
     let angle = |x: f32| (x / wide).clamp(-1.0, 1.0).asin();
-    let rim = |(x, low): Point, notch: bool| Rim { angle: angle(x), low, notch };
+    // The eyes of bodies are larger than those of faces: the fringe leaves more room.
+    let rim = |(x, low): Point, notch: bool| Rim { angle: angle(x), low: low - 0.045, notch };
     let mut front = Vec::new();
     for (pair, &tip) in valleys.windows(2).zip(&tips) {
         let belly = |valley: Point| lerp(valley, (tip.0, valley.1), 0.25);
@@ -143,7 +166,7 @@ fn beside(costume: &Costume, from: f32, own: &[f32]) -> Vec<Rim> {
         Back::Bob => (0.205 * length, 0.03),
         Back::Medium => (0.42 * length, 0.06),
         Back::Long => (0.98 * length, 0.09),
-        Back::Ponytail | Back::Twintails | Back::Buns => (0.055, 0.03),
+        Back::Ponytail | Back::Twintails | Back::Buns => (0.095, 0.03),
     };
     let mut rims = Vec::new();
     let mut add = |angle: f32, low: f32, notch: bool| rims.push(Rim { angle, low, notch });

@@ -9,7 +9,7 @@ use super::space::{Basis, Vector, flat, seen, vector};
 use crate::data::avatar::bend::{Bend, Relief};
 
 /// Body units per face unit of a mean head: faces are 0.4 wide in their own units.
-const FACE: f32 = 0.45;
+const FACE: f32 = 0.495;
 
 /// A head in space. Its own coordinates are those of faces: x to the character's left, y down from the line of the eyes,
 /// and z forward.
@@ -30,7 +30,7 @@ impl Head {
     pub fn new(costume: &Costume, rig: &Rig) -> Head {
         let scale = rig.unit * costume.build.head;
         let (bone, unit) = (rig.head, FACE * scale);
-        let origin = rig.joints[bone::HEAD] + bone.of(vector(0.0, 0.106, 0.012) * scale);
+        let origin = rig.joints[bone::HEAD] + bone.of(vector(0.0, 0.117, 0.012) * scale);
         let yaw = bone.z.x.atan2(bone.z.z);
         let mut head = Head { origin, bone, unit, skull: Tube::new(&[]), ears: [Tube::new(&[]), Tube::new(&[])], yaw };
         let (shape, eyes) = (&costume.face.head, 0.03);
@@ -43,7 +43,7 @@ impl Head {
             ([0.0, chin - 0.031, 0.098], [0.038 - 0.014 * shape.point, 0.031, 0.034]),
         ]);
         head.ears =
-            [1.0, -1.0].map(|side| head.hull(&[([side * (wide + 0.004), 0.035, -0.035], [0.022, 0.046, 0.030])]));
+            [1.0, -1.0].map(|side| head.hull(&[([side * (wide - 0.004), 0.035, -0.025], [0.019, 0.040, 0.026])]));
         head
     }
 

@@ -181,8 +181,8 @@ impl Rig {
         joints[bone::SPINE] = pelvis.of(up(0.065));
         joints[bone::CHEST] = joints[bone::SPINE] + waist.of(up(0.075));
         joints[bone::NECK] = joints[bone::CHEST] + chest.of(up(0.135));
-        joints[bone::HEAD] = joints[bone::NECK] + neck.of(up(0.042));
-        joints[bone::HEAD_TOP] = joints[bone::HEAD] + head.of(up(0.245 * build.head));
+        joints[bone::HEAD] = joints[bone::NECK] + neck.of(up(0.032));
+        joints[bone::HEAD_TOP] = joints[bone::HEAD] + head.of(up(0.270 * build.head));
         let mut arms = [[chest; 3]; 2];
         let mut legs = [[pelvis; 3]; 2];
         for (i, side) in SIDES.into_iter().enumerate() {
@@ -203,7 +203,7 @@ impl Rig {
             let lower = upper.then(Basis::pitch(bend));
             let foot = lower.then(Basis::pitch(-end));
             legs[i] = [upper, lower, foot];
-            let hip = vector(side * 0.044 * build.hips, -0.018, 0.0);
+            let hip = vector(side * 0.041 * build.hips, -0.018, 0.0);
             joints[bone::UPPER_LEG + i] = pelvis.of(hip * unit);
             joints[bone::LOWER_LEG + i] = joints[bone::UPPER_LEG + i] + upper.of(up(-0.190 * build.legs));
             joints[bone::FOOT + i] = joints[bone::LOWER_LEG + i] + lower.of(up(-0.186 * build.legs));

@@ -1,5 +1,7 @@
 //! Cloth and hair that hang: a grid of points whose outer side and inner side are drawn apart.
 
+use std::ops::Range;
+
 use tiny_skia::Path;
 
 use super::space::{Vector, seen};
@@ -11,6 +13,27 @@ use crate::data::avatar::shape::{polygons, polylines};
 pub(super) enum Side {
     Outer,
     Inner,
+}
+
+/// Some cells of a sheet, all of one side.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    columns: usize,
+    side: Side,
+    shown: Vec<bool>,
+}
+
+impl Cells {
+    /// Those of them that are at these rows and columns.
+    pub fn only(mut self, chosen: impl Fn(usize, usize) -> bool) -> Cells {
+        let columns = self.columns;
+        self.shown.iter_mut().enumerate().for_each(|(i, shown)| *shown &= chosen(i / columns, i % columns));
+        self
+    }
+
+    fn has(&self, row: usize, column: usize) -> bool {
+        self.shown[row * self.columns + column]
+    }
 }
 
 /// A grid of `rows + 1` lines from the upper to the lower edge with `columns + 1` points each, in the order in which they
@@ -45,6 +68,11 @@ impl Sheet {
         self.columns
     }
 
+    /// How near to the camera the point of a line and column is.
+    pub fn near(&self, row: usize, column: usize) -> f32 {
+        self.points[row * (self.columns + 1) + column].1
+    }
+
     /// The point of a line and column in the picture.
     pub fn at(&self, row: usize, column: usize) -> Point {
         self.points[row * (self.columns + 1) + column].0
@@ -67,43 +95,68 @@ impl Sheet {
         if area(&self.corners(row, column)) > 0.0 { Side::Outer } else { Side::Inner }
     }
 
-    /// The cells of some lines that show this side, as one shape.
-    pub fn part(&self, side: Side, rows: std::ops::Range<usize>, chosen: impl Fn(usize) -> bool) -> Path {
-        let rows = rows.start..rows.end.min(self.rows);
-        let cells = rows.flat_map(|row| (0..self.columns).map(move |column| (row, column)));
-        let shown = cells.filter(|&(row, column)| chosen(column) && self.side(row, column) == side);
-        polygons(shown.map(|(row, column)| {
-            let [a, b, c, d] = self.corners(row, column);
-            if side == Side::Outer { [a, b, c, d] } else { [a, d, c, b] }.into_iter()
+    /// The cells that show a side.
+    pub fn facing(&self, side: Side) -> Cells {
+        let cells = (0..self.rows).flat_map(|row| (0..self.columns).map(move |column| (row, column)));
+        let shown = cells.map(|(row, column)| self.side(row, column) == side).collect();
+        Cells { columns: self.columns, side, shown }
+    }
+
+    /// Cells as one shape.
+    pub fn shape(&self, cells: &Cells) -> Path {
+        // Neighbours with the same lines are one polygon: what they share would be drawn back and forth.
+        let mut blocks: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        let mut begun = 0;
+        for column in 0..self.columns {
+            let last = std::mem::replace(&mut begun, blocks.len());
+            let mut row = 0;
+            while let Some(from) = (row..self.rows).find(|&row| cells.has(row, column)) {
+                let to = (from..self.rows).find(|&row| !cells.has(row, column)).unwrap_or(self.rows);
+                let rows = from..to;
+                row = to;
+                match (last..begun).find(|&i| blocks[i].0 == rows && blocks[i].1.end == column) {
+                    Some(i) => {
+                        let (_, columns) = blocks.remove(i);
+                        begun -= 1;
+                        blocks.push((rows, columns.start..column + 1));
+                    }
+                    None => blocks.push((rows, column..column + 1)),
+                }
+            }
+        }
+        polygons(blocks.into_iter().map(|(rows, columns)| {
+            let (top, low, left, right) = (rows.start, rows.end, columns.start, columns.end);
+            let across = (left..right).map(|column| self.at(top, column));
+            let down = (top..low).map(|row| self.at(row, right));
+            let back = (left + 1..=right).rev().map(|column| self.at(low, column));
+            let up = (top + 1..=low).rev().map(|row| self.at(row, left));
+            let mut around: Vec<Point> = across.chain(down).chain(back).chain(up).collect();
+            if cells.side == Side::Inner {
+                around.reverse();
+            }
+            around
         }))
     }
 
-    /// All cells that show this side.
-    pub fn whole(&self, side: Side) -> Path {
-        self.part(side, 0..self.rows, |_| true)
-    }
-
-    /// The edges of what is seen of this side: the lower edge, the ends of an open sheet, and where it turns away.
-    pub fn edges(&self, side: Side) -> Path {
+    /// The outline of cells: their lower edge, the ends of an open sheet, and where the others begin.
+    pub fn edges(&self, cells: &Cells) -> Path {
         let mut lines: Vec<Vec<Point>> = Vec::new();
         let mut draw = |a: Point, b: Point| match lines.last_mut() {
             Some(line) if line.last() == Some(&a) => line.push(b),
             _ => lines.push(vec![a, b]),
         };
-        let is = |row: usize, column: usize| self.side(row, column) == side;
-        for column in (0..self.columns).filter(|&column| is(self.rows - 1, column)) {
+        for column in (0..self.columns).filter(|&column| cells.has(self.rows - 1, column)) {
             draw(self.at(self.rows, column), self.at(self.rows, column + 1));
         }
-        for column in 0..=self.columns {
+        for column in 0..self.columns + usize::from(!self.closed) {
             for row in 0..self.rows {
-                let open = !self.closed && (column == 0 || column == self.columns);
-                let left = (column + self.columns - 1) % self.columns;
-                let right = column % self.columns;
-                let turns = match open {
-                    true => is(row, column.min(self.columns - 1)),
-                    false => is(row, left) != is(row, right),
+                let left = match (column, self.closed) {
+                    (0, true) => cells.has(row, self.columns - 1),
+                    (0, false) => false,
+                    (column, _) => cells.has(row, column - 1),
                 };
-                if turns {
+                let right = column < self.columns && cells.has(row, column);
+                if left != right {
                     draw(self.at(row, column), self.at(row + 1, column));
                 }
             }
@@ -120,7 +173,9 @@ impl Sheet {
         };
         let shown = (0..=STEPS).all(|i| {
             let (row, column) = place(i);
-            self.side((row as usize).min(self.rows - 1), (column as usize).min(self.columns - 1)) == side
+            // Cells without any height, where hair ends above others, show neither side.
+            let (row, column) = ((row as usize).min(self.rows - 1), (column as usize).min(self.columns - 1));
+            self.side(row, column) == side || area(&self.corners(row, column)).abs() < 1e-7
         });
         shown.then(|| (0..=STEPS).map(place).map(|(row, column)| self.between(row, column)).collect())
     }

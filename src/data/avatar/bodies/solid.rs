@@ -9,7 +9,7 @@ use crate::data::avatar::canvas::Point;
 use crate::data::avatar::shape::{lerp, polygons};
 
 /// Corners of a drawn hull.
-const CORNERS: usize = 36;
+const CORNERS: usize = 32;
 
 /// Directions around the picture.
 static AROUND: LazyLock<[Point; CORNERS]> = LazyLock::new(|| {
@@ -81,13 +81,16 @@ impl Flat {
         (sum(|a| a.0), sum(|a| a.1))
     }
 
-    /// The outermost point in direction `n` of this blob as it is drawn: `inner` times as large and pushed against the
-    /// side of the `light`, then `grow` wider all around.
-    fn point(&self, n: Point, how: &Cover) -> Point {
-        let (rim, lit) = (self.rim(n), self.rim(how.light));
-        let part =
-            |centre: f32, rim: f32, lit: f32, n: f32| centre + how.inner * rim + (1.0 - how.inner) * lit + how.grow * n;
-        (part(self.centre.0, rim.0, lit.0, n.0), part(self.centre.1, rim.1, lit.1, n.1))
+    /// The outermost points of this blob all around as it is drawn: `inner` times as large and pushed against the side
+    /// of the `light`, then `grow` wider.
+    fn around(&self, how: &Cover) -> [Point; CORNERS] {
+        let lit = if how.inner < 1.0 { self.rim(how.light) } else { (0.0, 0.0) };
+        let rest = 1.0 - how.inner;
+        let middle = (self.centre.0 + rest * lit.0, self.centre.1 + rest * lit.1);
+        AROUND.map(|n| {
+            let rim = self.rim(n);
+            (middle.0 + how.inner * rim.0 + how.grow * n.0, middle.1 + how.inner * rim.1 + how.grow * n.1)
+        })
     }
 }
 
@@ -102,23 +105,28 @@ struct Cover {
 /// A chain of blobs in the picture: every two neighbours with what is between them.
 #[derive(Clone, Debug)]
 pub(super) struct Tube {
-    parts: Vec<[Flat; 2]>,
+    blobs: Vec<Flat>,
+    /// Neighbours.
+    parts: Vec<[usize; 2]>,
 }
 
 impl Tube {
     /// A chain.
     pub fn new(blobs: &[Blob]) -> Tube {
-        let flats: Vec<Flat> = blobs.iter().map(Flat::of).collect();
-        let parts = match flats.as_slice() {
-            [one] => vec![[*one, *one]],
-            many => many.windows(2).map(|pair| [pair[0], pair[1]]).collect(),
+        let blobs: Vec<Flat> = blobs.iter().map(Flat::of).collect();
+        let parts = match blobs.len() {
+            0 => Vec::new(),
+            1 => vec![[0, 0]],
+            many => (1..many).map(|i| [i - 1, i]).collect(),
         };
-        Tube { parts }
+        Tube { blobs, parts }
     }
 
     /// This and another as one body.
     pub fn with(mut self, other: Tube) -> Tube {
-        self.parts.extend(other.parts);
+        let first = self.blobs.len();
+        self.blobs.extend(other.blobs);
+        self.parts.extend(other.parts.into_iter().map(|part| part.map(|i| i + first)));
         self
     }
 
@@ -133,18 +141,18 @@ impl Tube {
     }
 
     fn covering(&self, how: &Cover) -> Path {
-        polygons(self.parts.iter().map(|[a, b]| {
-            AROUND.iter().map(move |&n| {
-                let (p, q) = (a.point(n, how), b.point(n, how));
-                if p.0 * n.0 + p.1 * n.1 >= q.0 * n.0 + q.1 * n.1 { p } else { q }
-            })
+        let around: Vec<[Point; CORNERS]> = self.blobs.iter().map(|blob| blob.around(how)).collect();
+        polygons(self.parts.iter().map(|&[a, b]| {
+            let pairs = AROUND.iter().zip(around[a].iter().zip(&around[b]));
+            pairs.map(|(n, (p, q))| if p.0 * n.0 + p.1 * n.1 >= q.0 * n.0 + q.1 * n.1 { *p } else { *q })
         }))
     }
 
     /// How near to the camera the surface at a place of the picture is.
     pub fn depth(&self, at: Point) -> Option<f32> {
         let mut nearest: Option<f32> = None;
-        for [a, b] in &self.parts {
+        for part in &self.parts {
+            let [a, b] = part.map(|i| &self.blobs[i]);
             let (dx, dy) = (b.centre.0 - a.centre.0, b.centre.1 - a.centre.1);
             let length = dx * dx + dy * dy;
             let along = (at.0 - a.centre.0) * dx + (at.1 - a.centre.1) * dy;

@@ -111,9 +111,9 @@ impl Trunk {
         let top = joint(bone::HEAD) + rig.head.of(vector(0.0, 0.03, 0.006) * unit);
         let root = joint(bone::CHEST) + rig.chest.of(vector(0.0, 0.112, -0.002) * unit);
         let neck = Tube::new(&[
-            Blob::ball(root, 0.0275 * unit),
-            Blob::ball(joint(bone::HEAD), 0.0235 * unit),
-            Blob::ball(top, 0.0235 * unit),
+            Blob::ball(root, 0.0290 * unit),
+            Blob::ball(joint(bone::HEAD), 0.0260 * unit),
+            Blob::ball(top, 0.0260 * unit),
         ]);
         Trunk { rings, upper, lower, neck, depth: joint(bone::CHEST).z }
     }
@@ -176,29 +176,36 @@ struct Cut {
     columns: usize,
     /// Half the angle that is open in front.
     open: f32,
+    /// How much thighs lift it.
+    lifted: f32,
 }
 
 /// The skirt, if one is worn. `sway` is what its hem lags behind.
 pub(super) fn skirt(costume: &Costume, rig: &Rig, sway: Vector) -> Option<Sheet> {
     let length = costume.outfit.length;
+    // Below a coat a skirt has less room.
+    let (tight, short) = if costume.outfit.upper == Upper::Coat { (0.5, 0.8) } else { (1.0, 1.0) };
+    let waist = [0.040, 0.066, 0.051];
     let cut = match costume.outfit.lower {
         Lower::Pleated => Cut {
-            waist: [0.040, 0.066, 0.051],
+            waist,
             length: 0.160 * length,
             flare: 0.40,
             folds: 15.0,
             deep: 0.085,
             columns: 30,
             open: 0.0,
+            lifted: 1.0,
         },
         Lower::Flared => Cut {
-            waist: [0.040, 0.066, 0.051],
-            length: 0.205 * length,
-            flare: 0.44,
+            waist,
+            length: 0.205 * length * short,
+            flare: 0.44 * tight,
             folds: 7.0,
-            deep: 0.055,
+            deep: 0.055 * tight,
             columns: 42,
             open: 0.0,
+            lifted: 1.0,
         },
         Lower::Shorts | Lower::Trousers => return None,
     };
@@ -215,9 +222,13 @@ pub(super) fn coat(costume: &Costume, rig: &Rig, sway: Vector) -> Option<Sheet> 
         deep: 0.04,
         columns: 36,
         open: 0.30,
+        lifted: 0.55,
     };
     (costume.outfit.upper == Upper::Coat).then(|| hang(&cut, rig, sway))
 }
+
+/// Where cloth lies on the floor.
+const FLOOR: f32 = 0.008;
 
 fn hang(cut: &Cut, rig: &Rig, sway: Vector) -> Sheet {
     const ROWS: usize = 4;
@@ -237,7 +248,7 @@ fn hang(cut: &Cut, rig: &Rig, sway: Vector) -> Sheet {
         let mut lean = cut.flare;
         for (thigh, side) in thighs.iter().zip(SIDES) {
             let near = (0.72 + 0.55 * side * s).clamp(0.0, 1.0);
-            let pushed = (thigh.dot(out) * near).clamp(-1.0, 1.0).asin() + 0.16;
+            let pushed = (thigh.dot(out) * near * cut.lifted).clamp(-1.0, 1.0).asin() + 0.16;
             // The larger of both, rounded off.
             let gap = lean - pushed;
             lean = 0.5 * (lean + pushed + (gap * gap + 0.004).sqrt());
@@ -246,7 +257,12 @@ fn hang(cut: &Cut, rig: &Rig, sway: Vector) -> Sheet {
         let (ls, lc) = (lean + fold).clamp(0.0, 1.75).sin_cos();
         let waist = middle + pelvis.x * (wide * unit * s) + pelvis.z * (deep * unit * c);
         let along = cut.length * unit * t;
-        waist + (down * lc + out * ls) * along + sway * (t * t)
+        // Over the hips first, then down.
+        let hips = out * (0.015 * unit * (1.0 - (1.0 - t).powi(3)));
+        let place = waist + hips + (down * lc + out * ls) * along + sway * (t * t);
+        // What would be below the floor lies on it.
+        let below = (FLOOR - place.y).max(0.0);
+        place + vector(out.x, 0.0, out.z) * (0.8 * below) + vector(0.0, below, 0.0)
     };
     Sheet::new(ROWS, cut.columns, cut.open == 0.0, place)
 }

@@ -44,8 +44,9 @@ impl Costume {
         labels[label::BLUSH] = mood.chance(0.45);
         let mut face = FaceSpec::draw(labels, own);
         // Faces this small need larger eyes and mouths.
-        face.eyes.height *= 1.16;
-        face.eyes.width *= 1.06;
+        face.eyes.height *= 1.08;
+        face.eyes.width *= 1.08;
+        face.eyes.iris *= 0.92;
         face.eyes.flick *= 0.8;
         face.eyes.look = (0.0, 0.0);
         face.eyes.lash *= 1.1;

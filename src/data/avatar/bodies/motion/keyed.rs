@@ -93,7 +93,7 @@ pub(super) fn jump(clip: &Clip, seconds: f32) -> Stance {
     ];
     let mut stance = through(&keys, t);
     let air = ((t - 0.38) / 0.34).clamp(0.0, 1.0);
-    stance.lift = 0.52 * s * air * (1.0 - air);
+    stance.lift = 0.42 * s * air * (1.0 - air);
     stance
 }
 

@@ -16,8 +16,9 @@ impl Painter<'_> {
     pub(super) fn lining(&mut self, sheet: &Sheet) {
         self.flat();
         let tones = Ramp::cloth(self.body.costume.outfit.second);
-        self.sketch.canvas.stroke(&sheet.edges(Side::Inner), 2.0 * self.line, Ink::Flat(tones.line));
-        self.sketch.canvas.fill(&sheet.whole(Side::Inner), Ink::Flat(tones.shade.mix(tones.line, 0.45)));
+        let cells = sheet.facing(Side::Inner);
+        self.sketch.canvas.stroke(&sheet.edges(&cells), 2.0 * self.line, Ink::Flat(tones.line));
+        self.sketch.canvas.fill(&sheet.shape(&cells), Ink::Flat(tones.shade.mix(tones.line, 0.45)));
     }
 
     /// Hips in the cloth of the lower half.
@@ -36,18 +37,19 @@ impl Painter<'_> {
         let outfit = &self.body.costume.outfit;
         let tones = Ramp::cloth(outfit.second);
         self.hung(sheet, &tones);
-        let (rows, columns) = (sheet.rows(), sheet.columns());
+        let columns = sheet.columns();
         if outfit.lower == Lower::Pleated {
-            let dark = sheet.part(Side::Outer, 0..rows, |column| column % 2 == 1);
+            let dark = sheet.shape(&sheet.facing(Side::Outer).only(|_, column| column % 2 == 1));
             self.sketch.canvas.fill(&dark, Ink::Glaze(tones.shade, 0.9));
             self.folds(sheet, (0..columns).step_by(2), 0.9, &tones);
         } else {
-            let dark = sheet.part(Side::Outer, 1..rows, |column| matches!(column % 6, 2 | 3));
+            let dark =
+                sheet.shape(&sheet.facing(Side::Outer).only(|row, column| row > 0 && matches!(column % 6, 2 | 3)));
             self.sketch.canvas.fill(&dark, Ink::Glaze(tones.shade, 0.85));
             self.folds(sheet, (2..columns).step_by(6), 0.6, &tones);
         }
         self.woven(sheet, outfit.pattern, outfit.trim);
-        self.sketch.canvas.stroke(&sheet.edges(Side::Outer), self.line * 0.8, Ink::Flat(tones.line));
+        self.sketch.canvas.stroke(&sheet.edges(&sheet.facing(Side::Outer)), self.line * 0.8, Ink::Flat(tones.line));
     }
 
     pub(super) fn coat(&mut self, sheet: &Sheet) {
@@ -55,17 +57,17 @@ impl Painter<'_> {
         let tones = Ramp::cloth(outfit.main);
         self.hung(sheet, &tones);
         let columns = sheet.columns();
-        let dark = sheet.part(Side::Outer, 1..sheet.rows(), |column| matches!(column % 9, 3..=5));
+        let dark = sheet.shape(&sheet.facing(Side::Outer).only(|row, column| row > 0 && matches!(column % 9, 3..=5)));
         self.sketch.canvas.fill(&dark, Ink::Glaze(tones.shade, 0.8));
         self.folds(sheet, (3..columns).step_by(9), 0.5, &tones);
-        self.sketch.canvas.stroke(&sheet.edges(Side::Outer), self.line * 0.8, Ink::Flat(tones.line));
+        self.sketch.canvas.stroke(&sheet.edges(&sheet.facing(Side::Outer)), self.line * 0.8, Ink::Flat(tones.line));
     }
 
     /// The outer side with its outline.
     fn hung(&mut self, sheet: &Sheet, tones: &Ramp) {
         self.flat();
-        self.sketch.canvas.stroke(&sheet.edges(Side::Outer), 2.0 * self.line, Ink::Flat(tones.line));
-        self.sketch.canvas.fill(&sheet.whole(Side::Outer), Ink::Flat(tones.base));
+        self.sketch.canvas.stroke(&sheet.edges(&sheet.facing(Side::Outer)), 2.0 * self.line, Ink::Flat(tones.line));
+        self.sketch.canvas.fill(&sheet.shape(&sheet.facing(Side::Outer)), Ink::Flat(tones.base));
     }
 
     /// Fine lines down the cloth.
@@ -166,7 +168,7 @@ impl Painter<'_> {
         for side in [-1.0, 1.0] {
             let corners = [
                 (line::NECK, side * 0.5),
-                (line::NECK, side * 2.2),
+                (line::NECK, side * 1.5),
                 (line::COLLAR - 0.1, side * root),
                 (tip.0, side * tip.1),
                 (line::COLLAR - 0.5, side * 0.12),
@@ -183,8 +185,8 @@ impl Painter<'_> {
         for side in [-1.0, 1.0] {
             let corners = [
                 (line::NECK, side * 0.55),
-                (line::NECK, side * 2.4),
-                (line::COLLAR - 0.55, side * 1.75),
+                (line::NECK, side * 1.55),
+                (line::COLLAR - 0.55, side * 1.5),
                 (line::COLLAR - 1.0, side * 1.05),
                 (line::BREAST - 0.2, side * 0.06),
                 (line::BREAST + 0.35, side * 0.04),

@@ -31,10 +31,13 @@ impl Painter<'_> {
             self.bunch(bunch);
         }
         let (shell, tones) = (&body.hair.shell, self.sketch.hair);
-        self.sketch.canvas.stroke(&shell.edges(Side::Inner), 2.0 * self.line, Ink::Flat(tones.line));
-        self.sketch.canvas.stroke(&shell.edges(Side::Outer), 2.0 * self.line, Ink::Flat(tones.line));
-        let inside = Ink::Flat(tones.shade.mix(tones.line, 0.35));
-        self.sketch.canvas.fill(&shell.whole(Side::Inner), inside);
+        let ink = self.hair_tones();
+        let (inner, outer) = (shell.facing(Side::Inner), shell.facing(Side::Outer));
+        for cells in [&inner, &outer] {
+            self.sketch.canvas.stroke(&shell.edges(cells), 2.0 * self.line, Ink::Flat(tones.line));
+        }
+        self.sketch.canvas.fill(&shell.shape(&inner), Ink::Flat(tones.shade.mix(tones.line, 0.35)));
+        self.sketch.canvas.fill(&shell.shape(&outer), ink);
     }
 
     /// The round of the skull, below everything on the head.
@@ -51,8 +54,9 @@ impl Painter<'_> {
         let shell = &self.body.hair.shell;
         let tones = self.sketch.hair;
         let ink = self.hair_tones();
-        self.sketch.canvas.stroke(&shell.edges(Side::Outer), 2.0 * self.line, Ink::Flat(tones.line));
-        self.sketch.canvas.fill(&shell.whole(Side::Outer), ink);
+        let cells = self.body.hair.over();
+        self.sketch.canvas.stroke(&shell.edges(&cells), 2.0 * self.line, Ink::Flat(tones.line));
+        self.sketch.canvas.fill(&shell.shape(&cells), ink);
         self.locks();
         self.shine();
     }
@@ -68,6 +72,9 @@ impl Painter<'_> {
             let own = own[i % own.len()];
             let front = hair.fringe.contains(&column);
             let start = DOME as f32 * if front { 0.42 + 0.14 * own } else { 0.30 + 0.12 * own };
+            if !hair.covers(column) {
+                continue;
+            }
             let Some(points) = shell.strand(Side::Outer, (start, place), (end - 0.02, place)) else { continue };
             if !front {
                 let aside = shell.strand(Side::Outer, (start + 2.0, place), (end - 0.05, place + 1.6));

@@ -3,10 +3,11 @@
 use tiny_skia::Transform;
 
 use super::{LIGHT, Painter};
-use crate::data::avatar::bodies::sheet::Side;
+use crate::data::avatar::bodies::space::{SPAN, seen};
 use crate::data::avatar::canvas::Ink;
 use crate::data::avatar::faces::{brow, cheek, eye, label, mouth_of, nose};
 use crate::data::avatar::palette::Ramp;
+use crate::data::avatar::shape::Pen;
 
 /// Width of outlines on the face, in face units.
 const FINE: f32 = 0.0095;
@@ -18,7 +19,7 @@ impl Painter<'_> {
         let body = self.body;
         let ahead = body.head.looks(0.0, 0.0, 1.0);
         self.dome();
-        if ahead > -0.88 {
+        if ahead > -0.70 {
             self.skull(ahead);
         }
         self.shell();
@@ -57,8 +58,8 @@ impl Painter<'_> {
     /// The fringe darkens the forehead below it.
     fn shadow_of_hair(&mut self) {
         let body = self.body;
-        let drop = 0.022 * body.head.unit / 1.36;
-        let shell = body.hair.shell.whole(Side::Outer);
+        let drop = 0.022 * body.head.unit / SPAN;
+        let shell = body.hair.shell.shape(&body.hair.over());
         if let Some(moved) = shell.transform(Transform::from_translate(-0.25 * drop, drop)) {
             self.sketch.canvas.fill(&moved, Ink::Flat(body.costume.face.skin.shade));
         }
@@ -71,7 +72,7 @@ impl Painter<'_> {
         let (placement, bend) = body.head.placement();
         self.sketch.canvas.place(placement, bend);
         self.sketch.line = FINE;
-        let seen = |side: f32| body.head.looks(side * 0.45, 0.0, 1.0);
+        let looks = |side: f32| body.head.looks(side * 0.45, 0.0, 1.0);
         if face.has(label::BLUSH) {
             for side in [-1.0, 1.0] {
                 if body.head.looks(side * 0.8, 0.0, 1.0) > 0.10 {
@@ -84,7 +85,7 @@ impl Painter<'_> {
             mouth_of(&mut self.sketch);
         }
         for side in [-1.0, 1.0] {
-            if seen(side) > 0.10 {
+            if looks(side) > 0.10 {
                 eye(&mut self.sketch, side);
             }
         }
@@ -116,19 +117,16 @@ impl Painter<'_> {
         let y = body.costume.face.head.chin * 0.40;
         let out = (aside.abs() - 0.80) / 0.20;
         let tip = 0.168 + 0.040 * out;
-        let place = |y: f32, z: f32| crate::data::avatar::bodies::space::seen(body.head.at(0.0, y, z)).at;
+        let place = |y: f32, z: f32| seen(body.head.at(0.0, y, z)).at;
         let (bridge, point, base, lip) =
             (place(y - 0.075, 0.158), place(y, tip), place(y + 0.022, 0.160), place(y + 0.03, 0.13));
-        let shape = crate::data::avatar::shape::Pen::at(place(y - 0.06, 0.12))
+        let shape = Pen::at(place(y - 0.06, 0.12))
             .line(bridge)
             .quad(place(y - 0.02, 0.164), point)
             .quad(place(y + 0.012, tip - 0.012), base)
             .line(lip)
             .close();
-        let edge = crate::data::avatar::shape::Pen::at(bridge)
-            .quad(place(y - 0.02, 0.164), point)
-            .quad(place(y + 0.012, tip - 0.012), base)
-            .open();
+        let edge = Pen::at(bridge).quad(place(y - 0.02, 0.164), point).quad(place(y + 0.012, tip - 0.012), base).open();
         self.sketch.canvas.stroke(&edge, self.line * 1.2, Ink::Flat(skin.line));
         self.sketch.canvas.fill(&shape, Ink::Flat(skin.base));
     }

@@ -10,6 +10,7 @@ use super::body::Body;
 use super::limbs::Piece;
 use super::rig::bone;
 use super::solid::Tube;
+use super::space::SPAN;
 use crate::Result;
 use crate::data::avatar::bend::Turn;
 use crate::data::avatar::canvas::{Canvas, Ink, Point};
@@ -43,7 +44,7 @@ enum Part {
 /// The body on white, `size`×`size` pixels.
 pub(super) fn paint(body: &Body, size: u32) -> Result<Canvas> {
     let face = &body.costume.face;
-    let line = LINE / 1.36;
+    let line = LINE / SPAN;
     let mut canvas = Canvas::new(size, false)?;
     canvas.fill(&everywhere(), Ink::Flat(WHITE));
     let sketch = Sketch { face, canvas, hair: face.hair_ramp(), line };
