@@ -33,8 +33,8 @@ pub(super) struct Hair {
     /// Columns with the notches between locks, for strands.
     pub notches: Vec<usize>,
     pub bunches: Vec<Bunch>,
-    /// Columns that lie over the face and the trunk, not behind them.
-    covers: Vec<bool>,
+    /// Of every column the lines that lie over the face and the trunk, not behind them.
+    over: Vec<usize>,
     /// Half axes of the shell.
     half: [f32; 3],
 }
@@ -82,18 +82,18 @@ impl Hair {
         let last = rim.iter().rposition(front).unwrap_or(0);
         let notches = (0..rim.len()).filter(|&i| rim[i].notch).collect();
         let bunches = hang.bunches(costume);
-        let covers = (0..shell.columns()).map(|column| covers(&rim, &shell, rig, head, column)).collect();
-        Hair { dome: Tube::new(&[blob]), shell, fringe: first..last, notches, bunches, covers, half }
+        let over = (0..shell.columns()).map(|column| lines_in_front(&rim, &shell, rig, head, column)).collect();
+        Hair { dome: Tube::new(&[blob]), shell, fringe: first..last, notches, bunches, over, half }
     }
 
-    /// Whether a column lies over face and trunk.
-    pub fn covers(&self, column: usize) -> bool {
-        self.covers[column.min(self.covers.len() - 1)]
+    /// How many lines of a column lie over face and trunk.
+    pub fn lines_over(&self, column: usize) -> usize {
+        self.over[column.min(self.over.len() - 1)]
     }
 
     /// What is seen of the shell in front of the face and the trunk.
     pub fn over(&self) -> Cells {
-        self.shell.facing(Side::Outer).only(|row, column| row < DOME || self.covers[column])
+        self.shell.facing(Side::Outer).only(|row, column| row < self.over[column])
     }
 
     /// A place on the shell: angle around the head and y, in face units.
@@ -105,13 +105,20 @@ impl Hair {
     }
 }
 
-/// Whether the hanging part of a column is in front: it has to be on the side of the head that one sees, and where it is
-/// long in front of the trunk as well.
-fn covers(rim: &[Rim], shell: &Sheet, rig: &Rig, head: &Head, column: usize) -> bool {
+/// How many lines of a column lie in front: of those that hang, none on the far side of the head, and what is below the
+/// shoulders only where it is in front of the trunk.
+fn lines_in_front(rim: &[Rim], shell: &Sheet, rig: &Rig, head: &Head, column: usize) -> usize {
     let Rim { angle, low, .. } = rim[column];
     let (s, c) = angle.sin_cos();
-    let before = shell.near(shell.rows(), column) > rig.joints[bone::CHEST].z + 0.02 * rig.unit;
-    head.looks(s, 0.0, c) > 0.08 && (low < 0.32 || before)
+    if head.looks(s, 0.0, c) < 0.08 {
+        return DOME;
+    }
+    if shell.near(shell.rows(), column) > rig.joints[bone::CHEST].z + 0.02 * rig.unit {
+        return shell.rows();
+    }
+    let shoulders = 0.34;
+    let above = HANG as f32 * (shoulders - CENTRE[1]) / (low - CENTRE[1]).max(0.01);
+    DOME + HANG.min(above as usize)
 }
 
 /// The lower edge all around, from the back over the right side and the front to the left side.

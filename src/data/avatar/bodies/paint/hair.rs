@@ -66,15 +66,12 @@ impl Painter<'_> {
         let (hair, tones) = (&self.body.hair, self.sketch.hair);
         let shell = &hair.shell;
         let own = &self.body.costume.coiffure.uneven;
-        let end = shell.rows() as f32;
         for (i, &column) in hair.notches.iter().enumerate() {
             let place = column as f32;
             let own = own[i % own.len()];
             let front = hair.fringe.contains(&column);
             let start = DOME as f32 * if front { 0.42 + 0.14 * own } else { 0.30 + 0.12 * own };
-            if !hair.covers(column) {
-                continue;
-            }
+            let end = hair.lines_over(column) as f32;
             let Some(points) = shell.strand(Side::Outer, (start, place), (end - 0.02, place)) else { continue };
             if !front {
                 let aside = shell.strand(Side::Outer, (start + 2.0, place), (end - 0.05, place + 1.6));
