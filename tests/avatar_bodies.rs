@@ -245,7 +245,7 @@ fn a_character_stays_itself_and_others_differ() {
         for pose in 1..takes.len() {
             same = own.iter().skip(pose).map(|later| common(&own[0], later)).fold(same, f64::min);
             let rest = shown.iter().enumerate().filter(|(j, _)| *j != i);
-            other = rest.map(|(_, rest)| common(&own[0], &rest[pose])).sum::<f64>() / 12.0 + other;
+            other += rest.map(|(_, rest)| common(&own[0], &rest[pose])).sum::<f64>() / 12.0;
         }
     }
     let other = other / (13.0 * 3.0);

@@ -153,7 +153,8 @@ fn numbers(images: &Images) -> Result<Vec<Vec<f32>>> {
 fn from_mean(gan: &Stylegan) -> Result<f64> {
     let mean = &numbers(&gan.mean_picture()?)?[0];
     let at_0 = numbers(&gan.of_seeds(&[1, 2, 3], Some(Truncation { psi: 0.0, cutoff: None }))?)?;
-    let apart = |picture: &Vec<f32>| picture.iter().zip(mean).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+    let apart =
+        |picture: &Vec<f32>| picture.iter().zip(mean).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
     Ok(at_0.iter().map(apart).fold(0.0, f64::max))
 }
 
@@ -198,7 +199,10 @@ fn print(numbers: &Numbers, out: &Path) -> Result<()> {
     report::write(numbers, out)?;
     let list = |values: &[f64]| values.iter().map(|value| format!("{value:.2}")).collect::<Vec<_>>().join(", ");
     println!("stylegan tiny on Avatar::bodies(), seed {}", numbers.seed);
-    println!("  training             {:.0} s of wall clock, {:.0} s of processor time", numbers.seconds, numbers.cpu_seconds);
+    println!(
+        "  training             {:.0} s of wall clock, {:.0} s of processor time",
+        numbers.seconds, numbers.cpu_seconds
+    );
     println!("  steps                {} ({} pictures shown)", numbers.steps, numbers.images);
     println!("  KID (tagger) × 1000  {}; the last at most half of the first wanted", list(&numbers.kid));
     println!("  psi 0 to mean        {:.1e}, at most 1e-4 wanted", numbers.psi_0_to_mean);

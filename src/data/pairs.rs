@@ -40,10 +40,14 @@ impl Dataset {
         }
         // Every picture of a group with others is equally often a target.
         let groups: Vec<Vec<usize>> = groups.into_values().filter(|members| members.len() > 1).collect();
-        let targets: Vec<(usize, usize)> =
-            groups.iter().enumerate().flat_map(|(group, members)| (0..members.len()).map(move |i| (group, i))).collect();
+        let targets: Vec<(usize, usize)> = groups
+            .iter()
+            .enumerate()
+            .flat_map(|(group, members)| (0..members.len()).map(move |i| (group, i)))
+            .collect();
         if n == 0 || targets.is_empty() {
-            let found = format!("{n} pairs of {} pictures, {} of whom have another of the same", self.len(), targets.len());
+            let found =
+                format!("{n} pairs of {} pictures, {} of whom have another of the same", self.len(), targets.len());
             return Err(Error::invalid(format!("pairs of {}", self.name()), found, "at least one of each", ""));
         }
         let mut stream = seed.stream("pairs");

@@ -302,9 +302,11 @@ pub fn find(name: &str) -> Result<Entry> {
 /// When the folder holds no run of a model of the catalogue.
 pub fn of_run(folder: impl AsRef<Path>) -> Result<Arc<dyn Recipe>> {
     let entry = find(&model_of_run(folder.as_ref())?)?;
-    entry.presets.first().map(|preset| preset.recipe.clone()).ok_or_else(|| {
-        Error::invalid(format!("model {}", entry.name), "no preset", "at least one", "")
-    })
+    entry
+        .presets
+        .first()
+        .map(|preset| preset.recipe.clone())
+        .ok_or_else(|| Error::invalid(format!("model {}", entry.name), "no preset", "at least one", ""))
 }
 
 impl Entry {

@@ -9,7 +9,7 @@ use image::{Rgb, RgbImage};
 
 use super::{NoiseMode, seeds};
 use crate::data::batch::Images;
-use crate::models::stylegan::{Styles, Stylegan, Truncation};
+use crate::models::stylegan::{Stylegan, Styles, Truncation};
 use crate::rng::Seed;
 use crate::show::grid::Grid;
 use crate::{Error, Result};
@@ -41,8 +41,7 @@ impl Stylegan {
         let count = lods.iter().map(|lod| rows << lod).sum();
         let z = seeds::one_draw(seed, [count, self.config().network.latent], self.device())?;
         let mut made = self.draw(&self.styles(&z, truncation)?, NoiseMode::Const)?.to_rgb()?.into_iter();
-        let mut canvas =
-            RgbImage::from_pixel(lods.iter().map(|lod| side >> lod).sum(), side * rows as u32, WHITE);
+        let mut canvas = RgbImage::from_pixel(lods.iter().map(|lod| side >> lod).sum(), side * rows as u32, WHITE);
         let mut left = 0;
         for lod in lods {
             let width = side >> lod;
@@ -173,7 +172,8 @@ impl Styles {
 
 /// Four times the deviation of the mean of the three colours, cut at white.
 fn deviation(pictures: &[RgbImage]) -> RgbImage {
-    let grey = |picture: &RgbImage, i: usize| picture.as_raw()[3 * i..][..3].iter().map(|&v| f64::from(v)).sum::<f64>() / 3.0;
+    let grey =
+        |picture: &RgbImage, i: usize| picture.as_raw()[3 * i..][..3].iter().map(|&v| f64::from(v)).sum::<f64>() / 3.0;
     let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
     let n = pictures.len() as f64;
     RgbImage::from_fn(width, height, |x, y| {

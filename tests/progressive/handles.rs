@@ -97,7 +97,8 @@ fn growing_models_are_judged_in_the_poses_of_real_pictures() {
         .metrics([Metric::sharpness()]);
     let results = evaluation.run().unwrap();
     assert_eq!(results.rows.len(), 3);
-    let curve = Evaluation::on(&data).metrics([Metric::sharpness()]).over_training(folder.path(), &Device::Cpu).unwrap();
+    let curve =
+        Evaluation::on(&data).metrics([Metric::sharpness()]).over_training(folder.path(), &Device::Cpu).unwrap();
     assert!(!curve.steps.is_empty());
     let message = Evaluation::on(&Avatar::faces().size(16).take(4).unwrap())
         .model("psgan", &gan)

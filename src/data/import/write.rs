@@ -52,7 +52,7 @@ impl Dataset {
         let names = (0..self.len()).map(|i| Ok(png_name(&self.key(i)?))).collect::<Result<Vec<_>>>()?;
         self.write_table(&folder.join("tags.csv"), &names)?;
         if let Some(skeleton) = self.skeleton() {
-            self.poses(skeleton, &names)?.save(folder.join(POSES))?;
+            self.sequence(skeleton, &names)?.save(folder.join(POSES))?;
         }
         let path = folder.join("dataset.toml");
         write_whole(&path, manifest.as_bytes()).map_err(|source| Error::io("write the manifest", &path, source))?;
@@ -87,7 +87,7 @@ impl Dataset {
         table.flush().map_err(|source| Error::io("write the tag table", path, source))
     }
 
-    fn poses(&self, skeleton: &Skeleton, names: &[String]) -> Result<PoseSequence> {
+    fn sequence(&self, skeleton: &Skeleton, names: &[String]) -> Result<PoseSequence> {
         let size = (self.size(), self.size());
         let pose = |(i, name): (usize, &String)| {
             Ok(Pose { name: name.clone(), ..Pose::new(i as u64, size, self.keypoints(i)?) })

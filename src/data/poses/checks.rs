@@ -37,6 +37,9 @@ pub(super) struct Checked<'a> {
     pub report: Report,
 }
 
+/// What is wrong in a word, and what to do.
+type Problem = (&'static str, String);
+
 impl Checked<'_> {
     /// `least` points have to be found where the options do not say how many.
     pub fn new(options: &ImportOptions, skeleton: Skeleton, least: usize) -> Checked<'_> {
@@ -77,7 +80,7 @@ impl Checked<'_> {
     }
 
     /// Name and size of the picture of a pose.
-    fn picture(&self, raw: &Raw) -> Result<(String, (u32, u32)), (&'static str, String)> {
+    fn picture(&self, raw: &Raw) -> Result<(String, (u32, u32)), Problem> {
         let pictures = self.options.pictures.as_ref().zip(raw.name.as_deref());
         let file = pictures.map(|(pictures, name)| Ok((pictures, pictures.find(name)?))).transpose()?;
         let known = raw.size.or(if file.is_none() { self.options.size } else { None });

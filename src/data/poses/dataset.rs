@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::data::dataset::Dataset;
 use super::{KeyPoint, Skeleton};
+use crate::data::dataset::Dataset;
 use crate::{Error, Result};
 
 impl Dataset {

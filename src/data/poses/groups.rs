@@ -73,6 +73,8 @@ mod tests {
             ("alice/000001.png", "alice"),
             ("video12.png", "video12.png"),
         ];
-        names.map(|(name, expected)| assert_eq!(person(name), expected, "{name}"));
+        for (name, expected) in names {
+            assert_eq!(person(name), expected, "{name}");
+        }
     }
 }

@@ -80,7 +80,8 @@ impl PoseReader {
             Ok((away.mul(&known)?.sum_all()? / known.sum_all()?.to_scalar::<f32>()?.max(1.0) as f64)?)
         };
         let (average, _) = course.run("the reader of poses", &params, of_step, progress)?;
-        let tensors = average.tensors().into_iter().map(|(name, tensor)| (name.trim_start_matches("c.").into(), tensor));
+        let tensors =
+            average.tensors().into_iter().map(|(name, tensor)| (name.trim_start_matches("c.").into(), tensor));
         let network = Network::new(&tensors.collect(), 2 * skeleton.len(), &Device::Cpu)?;
         Ok(PoseReader { network, skeleton, training: training.clone() })
     }

@@ -100,7 +100,8 @@ fn one_step_equals_pytorch() {
     step.put("made", made);
     step.put("asked", fixture["in.asked"].clone());
     let labels = Some(fixture["in.labels"].clone());
-    let batch = Batch { images: fixture["in.images"].clone(), labels, points: None, sources: None, indices: vec![0, 1, 2] };
+    let batch =
+        Batch { images: fixture["in.images"].clone(), labels, points: None, sources: None, indices: vec![0, 1, 2] };
     for (network, who) in [(&discriminator, Player::Discriminator), (&generator, Player::Generator)] {
         let losses = network.loss(who, &batch, &mut step).unwrap();
         let mut total: Option<Tensor> = None;

@@ -17,7 +17,8 @@ impl<G: Gan> Model<G> {
     pub fn card(&self) -> Result<Table> {
         let entry = catalogue::find(G::NAME)?;
         let mut rows = G::summary(self.config());
-        let counts = self.parameters().into_iter().map(|(who, count)| format!("{} {}", who.name(), grouped(count as u64)));
+        let counts =
+            self.parameters().into_iter().map(|(who, count)| format!("{} {}", who.name(), grouped(count as u64)));
         rows.push(("parameters", counts.collect::<Vec<_>>().join(", ")));
         rows.push(("schedule", schedule(&G::plan(self.config()))));
         rows.push(("paper", format!("{} ({}), {}", entry.paper, entry.year, entry.link)));

@@ -59,7 +59,8 @@ pub fn about<G: Gan>(config: &G::Config, attribution: Option<&Attribution>) -> R
 /// When the folder holds no run.
 pub fn model_of_run(folder: &Path) -> Result<String> {
     let path = folder.join("config.toml");
-    let wrong = |error: toml::de::Error| Error::file(&path, error.message().to_string(), "the configuration of a run", "");
+    let wrong =
+        |error: toml::de::Error| Error::file(&path, error.message().to_string(), "the configuration of a run", "");
     Ok(toml::from_str::<Named>(&run_config(&path)?).map_err(wrong)?.model)
 }
 
@@ -133,7 +134,8 @@ impl<G: Gan> Model<G> {
 
     fn of_run(folder: &Path, device: &Device, load: impl FnOnce(&Path) -> Result<Checkpoint>) -> Result<Model<G>> {
         let path = folder.join("config.toml");
-        let config = config_of::<G>(&run_config(&path)?, &path, "a run", &format!("the configuration of a {} run", G::NAME))?;
+        let config =
+            config_of::<G>(&run_config(&path)?, &path, "a run", &format!("the configuration of a {} run", G::NAME))?;
         let checkpoint = load(&folder.join("checkpoints"))?;
         let networks = Networks::new::<G>(&config, Seed(0), device)?;
         networks.params.load(&checkpoint.params)?;
@@ -146,11 +148,7 @@ impl<G: Gan> Model<G> {
     ///
     /// # Errors
     /// When tensors are missing, surplus, of wrong shape (listed by name) or hold NaN.
-    pub fn from_tensors(
-        config: G::Config,
-        tensors: &BTreeMap<String, Tensor>,
-        device: &Device,
-    ) -> Result<Model<G>> {
+    pub fn from_tensors(config: G::Config, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Model<G>> {
         let broken: Vec<&str> =
             tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect();
         if !broken.is_empty() {

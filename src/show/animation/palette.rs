@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn few_colours_stay_as_they_are_and_many_stay_near() {
         let few = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 7]));
-        assert_eq!(Palette::of(&[few.clone()]).applied(&few), few);
+        assert_eq!(Palette::of(std::slice::from_ref(&few)).applied(&few), few);
         // White, and a ramp of 4,096 colours.
         let many = RgbImage::from_fn(64, 128, |x, y| match y < 64 {
             true => Rgb([255; 3]),

@@ -151,9 +151,7 @@ impl Plan {
     pub fn movers(&self, stage: usize, round: u32) -> Vec<Player> {
         let rounds = self.rounds();
         let only = self.stages.get(stage).map_or(&[][..], |stage| &stage.only);
-        let moves = |turn: &&Turn| {
-            round + turn.times >= rounds && (only.is_empty() || only.contains(&turn.player))
-        };
+        let moves = |turn: &&Turn| round + turn.times >= rounds && (only.is_empty() || only.contains(&turn.player));
         self.order.iter().filter(moves).map(|turn| turn.player).collect()
     }
 

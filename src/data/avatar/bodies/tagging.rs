@@ -7,8 +7,11 @@ use crate::data::avatar::faces::label;
 use crate::data::avatar::palette::{EYES, HAIR};
 use crate::data::tags::{Tag, TagGroup, TagSet};
 
-/// Tags about hair and clothes that are on or off, with what switches them on.
-const FEATURES: [(&str, fn(&Costume) -> bool); 21] = [
+/// The name of a tag, and what switches it on.
+type Feature = (&'static str, fn(&Costume) -> bool);
+
+/// Tags about hair and clothes that are on or off.
+const FEATURES: [Feature; 21] = [
     ("long hair", |c| c.coiffure.back.long()),
     ("short hair", |c| matches!(c.coiffure.back, Back::Short | Back::Bob)),
     ("twintails", |c| c.coiffure.back == Back::Twintails),

@@ -90,10 +90,7 @@ impl Coarse {
         Ok(Coarse {
             input: conv(scope, "input", [3 + config.keypoints, n, 3, 1])?,
             encoder,
-            bottleneck: [
-                dense("0", deepest * pixels, config.bottleneck)?,
-                dense("1", config.bottleneck, n * pixels)?,
-            ],
+            bottleneck: [dense("0", deepest * pixels, config.bottleneck)?, dense("1", config.bottleneck, n * pixels)?],
             decoder,
             output: conv(scope, "output", [2 * n, 3, 3, 1])?,
             channels: n,
@@ -115,7 +112,12 @@ impl Coarse {
             }
         }
         let [inwards, outwards] = &self.bottleneck;
-        x = outwards.forward(&inwards.forward(&x.flatten_from(1)?)?)?.reshape(((), self.channels, SMALLEST, SMALLEST))?;
+        x = outwards.forward(&inwards.forward(&x.flatten_from(1)?)?)?.reshape((
+            (),
+            self.channels,
+            SMALLEST,
+            SMALLEST,
+        ))?;
         for ((pair, up), skip) in self.decoder.iter().zip(kept.iter().rev()) {
             x = pair.residual(&Tensor::cat(&[&x, skip], 1)?)?;
             if let Some(up) = up {

@@ -169,9 +169,11 @@ impl Gan for Adversaries {
 
     fn for_data(config: &Pg2Config, dataset: &Dataset) -> Pg2Config {
         match dataset.skeleton() {
-            Some(skeleton) if skeleton.len() != config.keypoints => {
-                Pg2Config { keypoints: skeleton.len(), limbs: skeleton.limbs().iter().map(|limb| [limb.from, limb.to]).collect(), ..config.clone() }
-            }
+            Some(skeleton) if skeleton.len() != config.keypoints => Pg2Config {
+                keypoints: skeleton.len(),
+                limbs: skeleton.limbs().iter().map(|limb| [limb.from, limb.to]).collect(),
+                ..config.clone()
+            },
             _ => config.clone(),
         }
     }
