@@ -17,6 +17,7 @@ use processor::processor_seconds;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;
+use tachie::data::avatar::bodies::RATE;
 use tachie::data::batch::Images;
 use tachie::data::dataset::Dataset;
 use tachie::metrics::labels::keypoints::{KeypointErrors, Scale};
@@ -24,7 +25,8 @@ use tachie::metrics::nets::pose_reader::{PoseReader, Training};
 use tachie::models::baselines::progan::Progan;
 use tachie::models::psgan::Psgan;
 use tachie::rng::Seed;
-use tachie::sample::Path as Way;
+use tachie::sample::{Path as Way, walk};
+use tachie::show::animation::Animation;
 use tachie::train::trainer::Options;
 
 /// Pictures that the poses are read off.
@@ -85,7 +87,8 @@ fn prove(args: &Args) -> Result<bool> {
     report::folder(&without)?;
     let config = Psgan::tiny();
     let bodies = Avatar::bodies().size(config.size() as u32).seed(Seed(args.seed)).dataset()?;
-    let (seen, unseen) = (bodies.train(), bodies.test().take(JUDGED));
+    let (seen, test) = (bodies.train(), bodies.test());
+    let unseen = test.subset(&(0..JUDGED).map(|i| i * test.len() / JUDGED).collect::<Vec<_>>())?;
 
     println!("reading poses: training");
     let reader = PoseReader::train(&seen, &Training { seed: Seed(args.seed), ..Training::default() }, |step, loss| {
@@ -116,6 +119,7 @@ fn prove(args: &Args) -> Result<bool> {
     trainer.history()?.plot().save(args.out.join("loss.png"))?;
     errors.table(reader.skeleton().names(), ALPHA, &Scale::Box)?.save(args.out.join("keypoints.csv"))?;
     pictures(&gan.ema(), &progan.ema(), &unseen, &args.out)?;
+    walk_of(&gan.ema(), &test, &args.out)?;
     let [one, two] = identities(&gan.ema(), &unseen)?;
     let pck = |errors: &KeypointErrors| errors.pck(ALPHA, &Scale::Box).map(|score| score.value);
     let (reached, baseline_pck) = (pck(&errors)?, pck(&of_any)?);
@@ -141,17 +145,38 @@ fn prove(args: &Args) -> Result<bool> {
     Ok(numbers.passed)
 }
 
-/// Samples of both models, characters in poses, a walk of two characters.
+/// Samples of both models, and characters in poses.
 fn pictures(gan: &Psgan, progan: &Progan, unseen: &Dataset, out: &Path) -> Result<()> {
     let first: Vec<usize> = (0..64).map(|i| i * unseen.len() / 64).collect();
     let poses = unseen.poses(&first)?;
     gan.sample(&poses, Seed(1))?.grid(8)?.save(out.join("samples.png"))?;
     unseen.subset(&first)?.images(64)?.grid(8)?.captions::<String>([]).save(out.join("asked.png"))?;
     progan.sample(64, Seed(1))?.grid(8)?.save(out.join("progan.png"))?;
-    let (a, b) = (gan.latents(&[1])?, gan.latents(&[2])?);
-    let characters = gan.between(&a, &b, 5, Way::Slerp)?;
+    let characters = walk::through(&gan.latents(&[1, 2])?, 6, Way::Slerp, false)?;
     gan.characters(&characters, &poses.narrow(0, 0, 6)?)?.grid(7)?.save(out.join("characters.png"))?;
     Ok(())
+}
+
+/// A walk of two characters beside the drawn one.
+fn walk_of(gan: &Psgan, test: &Dataset, out: &Path) -> Result<()> {
+    let clip = |i: usize| -> Result<String> { Ok(test.key(i)?.rsplit_once('/').unwrap_or_default().0.to_string()) };
+    let mut frames: Vec<usize> = Vec::new();
+    for i in 0..test.len() {
+        let goes_on = match frames.first() {
+            None => test.labels(i)?.get("walking")? > 0.5,
+            Some(&first) => clip(i)? == clip(first)?,
+        };
+        if goes_on {
+            frames.push(i);
+        } else if !frames.is_empty() {
+            break;
+        }
+    }
+    let fps = f64::from(RATE);
+    let walk = test.poses(&frames)?;
+    let film = |seed: u32| gan.animate(&gan.latents(&[seed])?, &walk)?.animation(fps)?.enlarged(4);
+    let drawn = test.subset(&frames)?.images(frames.len())?.animation(fps)?.enlarged(4)?;
+    Animation::grid(&[film(1)?, film(2)?, drawn], 3, &["seed 1", "seed 2", "drawn"])?.save(out.join("walk.gif"))
 }
 
 /// How much the mean colour of the figure changes from pose to pose of one character, and from character to character in

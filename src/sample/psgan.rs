@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Path, in_chunks, rows, seeds};
+use super::{in_chunks, rows, seeds};
 use crate::data::batch::Images;
 use crate::models::psgan::Psgan;
 use crate::nn::progressive::Poses;
@@ -41,7 +41,7 @@ impl Psgan {
     }
 
     /// Every character in every pose, pose by pose: `grid(characters)` has a row per pose and a column per character, as
-    /// the figures of the paper's supplement.
+    /// the figures of the paper's supplement; [`walk::through`](super::walk::through) makes the characters between two.
     ///
     /// # Errors
     /// When latents or poses have other shapes, or there are none.
@@ -64,20 +64,6 @@ impl Psgan {
             [1, _] => self.characters(z, poses),
             other => Err(Error::shape("character to animate", other, "[1, Z]")),
         }
-    }
-
-    /// The characters on the way from one latent `[1, Z]` to another, both included, with `between` in the middle:
-    /// `[between + 2, Z]`. The generator only sees directions, so that [`Path::Linear`] differs from [`Path::Slerp`] in
-    /// speed alone.
-    ///
-    /// # Errors
-    /// When the latents have different lengths.
-    pub fn between(&self, from: &Tensor, to: &Tensor, between: usize, path: Path) -> Result<Tensor> {
-        let numbers = |z: &Tensor| -> Result<Vec<f32>> { Ok(z.flatten_all()?.to_vec1::<f32>()?) };
-        let (from, to) = (numbers(from)?, numbers(to)?);
-        let at = |i: usize| path.between(&from, &to, i as f32 / (between + 1) as f32);
-        let steps = (0..between + 2).map(at).collect::<Result<Vec<_>>>()?;
-        Ok(Tensor::from_vec(steps.concat(), (between + 2, from.len()), self.device())?)
     }
 
     /// The latents of these seeds, as published figures name them: [`seeds::latents`].

@@ -10,7 +10,7 @@ use tachie::models::psgan::{Psgan, PsganConfig};
 use tachie::models::stylegan::{Stylegan, StyleganConfig, Truncation};
 use tachie::nn::progressive::Group;
 use tachie::rng::{Seed, seed};
-use tachie::sample::{NoiseMode, Path, seeds};
+use tachie::sample::{NoiseMode, Path, seeds, walk};
 use tachie::show::bundle::Show;
 use tachie::train::gan::Gan;
 use tachie::train::plan::Mark;
@@ -60,7 +60,7 @@ fn psgan_is_trained_kept_and_drawn_with() {
     kept(&gan, folder.path(), |gan| gan.sample(&poses, seed(3)).unwrap());
 
     // Rows are poses, columns characters: each cell is the picture of its own pose and latent.
-    let z = gan.between(&gan.latents(&[5]).unwrap(), &gan.latents(&[6]).unwrap(), 2, Path::Slerp).unwrap();
+    let z = walk::through(&gan.latents(&[5, 6]).unwrap(), 3, Path::Slerp, false).unwrap();
     let all = gan.characters(&z, &poses).unwrap();
     assert_eq!((z.dims(), all.len()), (&[4, 8][..], 12));
     let (row, column) = (2, 1);

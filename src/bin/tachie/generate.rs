@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use tachie::data::batch::Images;
 use tachie::models::baselines::progan::Progan;
 use tachie::models::model::{model_of_file, model_of_run};
+use tachie::models::psgan::Psgan;
 use tachie::models::stylegan::{Stylegan, Truncation};
 use tachie::rng::Seed;
 use tachie::sample::{NoiseMode, seeds};
@@ -40,6 +41,14 @@ impl From {
         match self.run.is_some() {
             true => Ok(Stylegan::open_run(self.path(), device)?.ema()),
             false => Stylegan::open(self.path(), device),
+        }
+    }
+
+    /// A PSGAN.
+    pub fn psgan(&self, device: &Device) -> Result<Psgan> {
+        match self.run.is_some() {
+            true => Ok(Psgan::open_run(self.path(), device)?.ema()),
+            false => Psgan::open(self.path(), device),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: a thin layer over the library, for runs that do not belong in a notebook.
 
+mod animate;
 mod data;
 mod doctor;
 mod evaluate;
@@ -24,6 +25,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Animate characters along a sequence of poses
+    Animate(animate::Args),
     /// Make, check and pack data sets
     Data(data::Args),
     /// Say what this machine offers and what is missing
@@ -47,6 +50,7 @@ enum Command {
 fn main() -> ExitCode {
     end_quietly_without_a_reader();
     let result = match Cli::parse().command {
+        Command::Animate(args) => animate::run(args),
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Evaluate(args) => evaluate::run(args),
