@@ -1,6 +1,7 @@
 //! What a notebook needs, nothing else: `use tachie::prelude::*;`
 
 pub use crate::data::avatar::Avatar;
+pub use crate::data::avatar::bodies::pose_picture;
 pub use crate::data::avatar::faces::{LabelPair, label_sheet};
 pub use crate::data::poses::{Edge, ImportOptions, PoseFormat};
 pub use crate::data::{Batch, Dataset, Images, Labels, PoseSequence, Skeleton, Source, TagSampler, TagSet, tags};

@@ -148,6 +148,8 @@ pub(super) struct Rig {
 /// From the ankle to the sole, and from the toe joint to the sole.
 const ANKLE: f32 = 0.044;
 const TOE: f32 = 0.017;
+/// From the toe joint to the tip of the shoe.
+const TIP: f32 = 0.036;
 /// From knee and hips to the floor one kneels or sits on.
 const KNEE: f32 = 0.036;
 const SEAT: f32 = 0.062;
@@ -222,7 +224,7 @@ impl Rig {
                 let level = self.legs[i][2].y.y.max(0.0);
                 [
                     low(bone::FOOT + i, 0.022 + (ANKLE - 0.022) * level),
-                    low(bone::TOE + i, TOE),
+                    low(bone::TOE + i, TOE + (TIP - TOE) * (1.0 - level)),
                     low(bone::LOWER_LEG + i, KNEE),
                 ]
             })

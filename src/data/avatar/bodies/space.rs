@@ -114,9 +114,9 @@ impl Basis {
 /// How far the camera stands from the middle of the body.
 const DISTANCE: f32 = 5.0;
 /// Height at which it looks.
-const HEIGHT: f32 = 0.612;
+const HEIGHT: f32 = 0.602;
 /// Height of what it sees at the body's distance.
-pub(super) const SPAN: f32 = 1.32;
+pub(super) const SPAN: f32 = 1.34;
 
 /// A point as the camera sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,7 +137,7 @@ pub(super) fn seen(p: Vector) -> Seen {
 
 /// Projection times view of the fixed camera, row by row, for column vectors (x, y, z, 1): clip coordinates whose x / w
 /// and y / w are within ±1 in the picture (y up there). x to the right, y up, z towards the camera; the floor is
-/// y = 0, a body about 1 high, the camera at (0, 0.612, 5).
+/// y = 0, a body about 1 high, the camera at (0, 0.602, 5).
 pub fn camera() -> [[f64; 4]; 4] {
     let (near, far) = (1.0, 10.0);
     let (distance, height) = (f64::from(DISTANCE), f64::from(HEIGHT));

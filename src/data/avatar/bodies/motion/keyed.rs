@@ -81,18 +81,22 @@ pub(super) fn jump(clip: &Clip, seconds: f32) -> Stance {
         let high = Limb { swing: 0.15, spread: 0.06, bend: 1.55 * s, end: -0.40, ..Limb::default() };
         Stance { back: [-0.12, 0.0, 0.06], head: [-0.10, 0.0, 0.05], arms: [arm, arm], legs: [low, high], ..rest }
     };
+    let landing = {
+        let arm = Limb { swing: 0.25, spread: 0.72, twist: 0.2, bend: 0.35, end: 0.0 };
+        Stance { arms: [arm, arm], ..crouched(0.5 * s) }
+    };
     let t = seconds * clip.speed;
     let keys = [
         (0.0, rest),
-        (0.24, crouched(0.85 * s)),
-        (0.38, stretched),
-        (0.56, flying),
-        (0.72, stretched),
-        (0.86, crouched(0.55 * s)),
-        (1.12, rest),
+        (0.26, crouched(0.85 * s)),
+        (0.45, stretched),
+        (0.62, flying),
+        (0.78, stretched),
+        (0.94, landing),
+        (1.16, rest),
     ];
     let mut stance = through(&keys, t);
-    let air = ((t - 0.38) / 0.34).clamp(0.0, 1.0);
+    let air = ((t - 0.42) / 0.39).clamp(0.0, 1.0);
     stance.lift = 0.42 * s * air * (1.0 - air);
     stance
 }
