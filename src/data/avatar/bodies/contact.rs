@@ -87,8 +87,8 @@ impl Bodies {
     }
 }
 
-/// A pose of 20 bones as white limbs and dots on black, `size`×`size` pixels, as the PSGAN paper shows poses. Bones that
-/// are not known (third number 0) are left out with their limbs.
+/// A pose of 20 bones as white limbs and dots on black, `size`×`size` pixels, as the PSGAN paper shows poses. Bones
+/// that are not known (third number 0) are left out with their limbs.
 ///
 /// # Errors
 /// When there are not 20 points, or the size is 0 or above [`MAX_SIZE`](super::MAX_SIZE).

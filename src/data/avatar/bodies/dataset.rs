@@ -48,8 +48,8 @@ pub struct Place {
 }
 
 impl Bodies {
-    /// Side of the pictures in pixels, 1 to [`MAX_SIZE`](super::MAX_SIZE); 64 unless set. The drawing does not depend on
-    /// it.
+    /// Side of the pictures in pixels, 1 to [`MAX_SIZE`](super::MAX_SIZE); 64 unless set. The drawing does not depend
+    /// on it.
     pub fn size(mut self, size: u32) -> Self {
         self.size = size;
         self
@@ -68,8 +68,8 @@ impl Bodies {
         self
     }
 
-    /// Number of poses of each character; 600 unless set. They are cut from continuous clips of [`CLIP`] poses; the last
-    /// clip may be shorter.
+    /// Number of poses of each character; 600 unless set. They are cut from continuous clips of [`CLIP`] poses; the
+    /// last clip may be shorter.
     pub fn poses(mut self, poses: usize) -> Self {
         self.poses = poses;
         self

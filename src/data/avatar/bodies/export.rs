@@ -46,16 +46,16 @@ struct Row {
 }
 
 impl Bodies {
-    /// Draws all pictures into a folder that [`Dataset::open`] reads: `images/COSTUME/CLIP/FRAME.png`, the bones of each
-    /// in `keypoints.jsonl`, the tag table `tags.csv` with the splits, and, last of all, the manifest `dataset.toml`.
-    /// With `poses`, each pose also as white limbs on black below `poses/`.
+    /// Draws all pictures into a folder that [`Dataset::open`] reads: `images/COSTUME/CLIP/FRAME.png`, the bones of
+    /// each in `keypoints.jsonl`, the tag table `tags.csv` with the splits, and, last of all, the manifest
+    /// `dataset.toml`. With `poses`, each pose also as white limbs on black below `poses/`.
     ///
     /// Every file appears whole or not at all. A folder whose drawing was interrupted is completed: pictures that are
     /// there stay.
     ///
     /// # Errors
-    /// As [`Bodies::dataset`]; when the folder holds bodies of other settings or anything else (nothing is overwritten),
-    /// or it cannot be written.
+    /// As [`Bodies::dataset`]; when the folder holds bodies of other settings or anything else (nothing is
+    /// overwritten), or it cannot be written.
     pub fn write_folder(&self, folder: impl AsRef<Path>, poses: bool) -> Result<Written> {
         let folder = folder.as_ref();
         let drawing = Drawing::new(self.clone())?;

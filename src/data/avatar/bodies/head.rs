@@ -11,8 +11,8 @@ use crate::data::avatar::bend::{Bend, Relief};
 /// Body units per face unit of a mean head: faces are 0.4 wide in their own units.
 const FACE: f32 = 0.495;
 
-/// A head in space. Its own coordinates are those of faces: x to the character's left, y down from the line of the eyes,
-/// and z forward.
+/// A head in space. Its own coordinates are those of faces: x to the character's left, y down from the line of the
+/// eyes, and z forward.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub origin: Vector,

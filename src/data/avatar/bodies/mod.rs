@@ -1,7 +1,7 @@
 //! Procedural full bodies: one skeleton of 20 bones, many characters, continuous motions, exact key points.
 //!
-//! A body is modelled in space (bones, round limbs, hanging cloth and hair), seen by a fixed camera and painted from the
-//! back to the front with the canvas of the faces. It stands in for the avatars of K. Hamada et al., "Full-body
+//! A body is modelled in space (bones, round limbs, hanging cloth and hair), seen by a fixed camera and painted from
+//! the back to the front with the canvas of the faces. It stands in for the avatars of K. Hamada et al., "Full-body
 //! high-resolution anime generation with progressive structure-conditional generative adversarial networks" (2018),
 //! section 4, whose data set was not published.
 

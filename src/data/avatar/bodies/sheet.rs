@@ -36,8 +36,8 @@ impl Cells {
     }
 }
 
-/// A grid of `rows + 1` lines from the upper to the lower edge with `columns + 1` points each, in the order in which they
-/// pass from left to right when one looks at the outer side.
+/// A grid of `rows + 1` lines from the upper to the lower edge with `columns + 1` points each, in the order in which
+/// they pass from left to right when one looks at the outer side.
 #[derive(Clone, Debug)]
 pub(super) struct Sheet {
     rows: usize,
