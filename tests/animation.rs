@@ -201,7 +201,9 @@ fn pictures_and_their_skeletons_play_together() {
     let film = Images::from_rgb(&pictures).unwrap().animation(15.0).unwrap().beside(&skeletons).unwrap();
     assert_eq!((film.size(), film.fps(), film.seconds()), ((132, 64), 15.0, 8.0 / 15.0));
     let frame = &film.frames()[7];
-    assert_eq!((frame.get_pixel(5, 5).0, frame.get_pixel(68 + 34, 20).0), ([10, 20, 30], [255; 3]));
+    assert_eq!(frame.get_pixel(5, 5).0, [10, 20, 30]);
+    // The pixel whose corner the point is: a dot of 1.1 pixels covers most of it.
+    assert!(frame.get_pixel(68 + 34, 20).0[0] > 200, "{:?}", frame.get_pixel(68 + 34, 20));
     assert_eq!(frame.get_pixel(68 + 20, 20).0, [0; 3]);
 }
 

@@ -339,7 +339,7 @@ fn noses_are_white(dataset: &Dataset) {
     for i in 0..dataset.len() {
         let (picture, points) = (dataset.image(i).unwrap(), dataset.keypoints(i).unwrap());
         let pixel = picture.get_pixel(points[0][0] as u32, points[0][1] as u32);
-        assert!(pixel.0[0] > 240, "{}: {pixel:?} at {:?}", dataset.key(i).unwrap(), points[0]);
+        assert!(pixel.0[0] > 200, "{}: {pixel:?} at {:?}", dataset.key(i).unwrap(), points[0]);
         assert_eq!((points.len(), points[3][2]), (18, 0.0));
     }
 }
@@ -421,7 +421,7 @@ fn batches_hold_the_poses_of_their_pictures_mirrored_with_them() {
         let pictures = Images::new(batch.images.clone()).unwrap().to_rgb().unwrap();
         for ((points, picture), index) in points.iter().zip(&pictures).zip(&batch.indices) {
             let pixel = picture.get_pixel((points[0][0] * 64.0) as u32, (points[0][1] * 64.0) as u32);
-            assert!(pixel.0[0] > 240, "{pixel:?}");
+            assert!(pixel.0[0] > 200, "{pixel:?}");
             let flipped = (points[0][0] * 64.0 - dataset.keypoints(*index).unwrap()[0][0]).abs() > 1e-3;
             // The missing right elbow is a missing left one then.
             assert_eq!((points[3][2] == 0.0, points[6][2] == 0.0), (!flipped, flipped));
@@ -476,7 +476,8 @@ fn skeletons_are_drawn_where_the_points_are() {
     let wide = poses.picture(0, &style, (400, 200)).unwrap();
     assert_eq!((wide.get_pixel(200, 40).0, wide.get_pixel(100, 40).0), ([255; 3], [0; 3]));
     let over = poses.over(0, &style, &RgbImage::from_pixel(50, 50, Rgb([9, 8, 7]))).unwrap();
-    assert_eq!((over.get_pixel(25, 10).0, over.get_pixel(40, 40).0), ([255; 3], [9, 8, 7]));
+    assert!(over.get_pixel(25, 10).0[0] > 150, "{:?}", over.get_pixel(25, 10));
+    assert_eq!(over.get_pixel(40, 40).0, [9, 8, 7]);
     assert!(poses.picture(1, &style, (8, 8)).is_err() && poses.picture(0, &style, (0, 8)).is_err());
     assert_eq!(poses.images(&style, (16, 16)).unwrap().tensor.dims(), [1, 3, 16, 16]);
     assert!(poses.bundle().unwrap().png.is_some());
