@@ -70,7 +70,6 @@ impl SkeletonStyle {
         let known = |i: usize| pose.points.get(i).filter(|point| point[2] > 0.0 && point[0].is_finite());
         let at = |i: usize| known(i).map(|point| place.point(*point)).map(|[x, y, _]| (x, y));
         let side = scene.width.min(scene.height);
-        // Far sides first, so that nearer parts of a list lie above.
         for limb in skeleton.limbs().iter().filter(|_| self.line > 0.0) {
             if let (Some(from), Some(to)) = (at(limb.from), at(limb.to)) {
                 scene.line(from, to, (self.line * side).max(1.0), self.colour(limb.part));
