@@ -1,6 +1,7 @@
 //! What can be wrong with a pose, and what is done about it.
 
 use super::import::ImportOptions;
+use super::names::Problem;
 use super::skeleton::{KeyPoint, Skeleton};
 use super::{Pose, PoseSequence};
 use crate::data::dataset::Split;

@@ -7,6 +7,9 @@ use crate::data::import::{Refused, header, walk};
 use crate::data::report::Report;
 use crate::{Error, Result};
 
+/// Kind and particulars of what is wrong.
+pub type Problem = (&'static str, String);
+
 /// Finds files by the names that poses have: by the same path, or by the same path without its extension and without
 /// the `_keypoints` that OpenPose appends. A name may say more folders than there are below the folder of the files.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +31,7 @@ impl Names {
     }
 
     /// The number of the file of that name: kind and particulars of the problem when there is not exactly one.
-    pub fn find(&self, name: &str) -> Result<usize, (&'static str, String)> {
+    pub fn find(&self, name: &str) -> Result<usize, Problem> {
         let path = name.replace('\\', "/");
         let below = |name: &str| name.split_once('/').map(|(_, below)| below.to_string());
         let names = std::iter::successors(Some(path.trim_start_matches("./").to_string()), |name| below(name));
@@ -81,12 +84,12 @@ impl Pictures {
     }
 
     /// The path of the picture of that name, below the folder.
-    pub(super) fn find(&self, name: &str) -> Result<&str, (&'static str, String)> {
+    pub(super) fn find(&self, name: &str) -> Result<&str, Problem> {
         Ok(&self.files[self.names.find(name)?])
     }
 
     /// Width and height of a picture, read from its file.
-    pub(super) fn size(&self, file: &str) -> Result<(u32, u32), (&'static str, String)> {
+    pub(super) fn size(&self, file: &str) -> Result<(u32, u32), Problem> {
         match header(&self.root.join(file)) {
             Ok(header) => Ok(header.size),
             Err(Refused(kind, detail)) => Err((kind, format!("{file} {detail}").trim_end().to_string())),
