@@ -10,7 +10,7 @@ use crate::data::tags::{Tag, TagGroup, TagSet};
 /// The name of a tag, and what switches it on.
 type Feature = (&'static str, fn(&Costume) -> bool);
 
-/// Tags about hair and clothes that are on or off.
+/// Tags about hair and clothes.
 const FEATURES: [Feature; 21] = [
     ("long hair", |c| c.coiffure.back.long()),
     ("short hair", |c| matches!(c.coiffure.back, Back::Short | Back::Bob)),
