@@ -10,6 +10,7 @@ use tachie::ops::activation::Activation;
 use tachie::ops::adam::{AdamStep, Update, lerp_all, update};
 use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::norm::{adaptive_instance_norm, batch_norm, instance_norm, pixel_norm};
+use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::{activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, reduce, spectral};
@@ -152,6 +153,10 @@ fn activations() -> Vec<Case> {
     let halves = |v: &[Var]| gated::gated_halves(&v[0], Activation::LeakyRelu(0.2));
     let residual = |v: &[Var]| activation::add_leaky_relu(&v[0], &v[1], 0.2);
     let (channels, noise): (&[usize], &[usize]) = (&[64], &[16, 1, 64, 64]);
+    // Somewhere, and in the same place in benches/pytorch/ops.py.
+    let place = |i: usize| Some([(7 * (i / 20) + 3 * (i % 20)) % 64, (5 * (i / 20) + 11 * (i % 20)) % 64]);
+    let pixels = Pixels::new((0..16 * 20).map(place), 20, [64, 64]);
+    let pose = move |v: &[Var]| add_pose_response(&v[0], &v[1], &pixels);
     vec![
         plain("leaky ReLU", "leaky_relu", |x| activation::leaky_relu(x, 0.2)),
         plain("ReLU", "relu", activation::relu),
@@ -163,6 +168,7 @@ fn activations() -> Vec<Case> {
         case("noise, bias, leaky ReLU", "layer_epilogue", &[PLANE, noise, channels, channels], Box::new(style)),
         case("leaky ReLU times sigmoid", "gated", &[PLANE, PLANE], Box::new(gate)),
         case("the same of halves", "gated_halves", &[&[16, 128, 64, 64]], Box::new(halves)),
+        case("plus convolution of 20 pose maps", "pose", &[PLANE, &[64, 20, 3, 3]], Box::new(pose)),
     ]
 }
 

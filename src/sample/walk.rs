@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn walks_stop_where_they_should() {
-        let stops = Tensor::new(&[[2f32, 0.0], [0.0, 8.0], [-1.0, 0.0]], &Device::Cpu).unwrap();
+        let stops = Tensor::new(&[[2f32, 0.0], [0.0, 8.0], [-1.0, -1.0]], &Device::Cpu).unwrap();
         let straight = through(&stops, 4, Path::Linear, false).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!((straight.len(), &straight[0], &straight[4]), (9, &vec![2.0, 0.0], &vec![0.0, 8.0]));
-        assert_eq!((&straight[1], &straight[8]), (&vec![1.5, 2.0], &vec![-1.0, 0.0]));
+        assert_eq!((&straight[1], &straight[8]), (&vec![1.5, 2.0], &vec![-1.0, -1.0]));
         let round = through(&stops, 4, Path::Slerp, true).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(round.len(), 12);
         assert!(round.iter().all(|z| (length(z) - 2f32.sqrt()).abs() < 1e-5), "{round:?}");
