@@ -38,9 +38,6 @@ pub(super) struct Checked<'a> {
     pub report: Report,
 }
 
-/// What is wrong in a word, and what to do.
-type Problem = (&'static str, String);
-
 impl Checked<'_> {
     /// `least` points have to be found where the options do not say how many.
     pub fn new(options: &ImportOptions, skeleton: Skeleton, least: usize) -> Checked<'_> {
