@@ -109,7 +109,8 @@ fn bones_keep_their_lengths_and_motions_are_continuous() {
                         (a[0] - b[0]).hypot(a[1] - b[1])
                     });
                     let step = step.fold(0.0, f32::max);
-                    assert!(step < 0.10, "{:?} jumps by {step} of the picture at frame {frame}", clip.motion);
+                    // A foot of somebody who runs is the fastest: 2.5 pictures a second.
+                    assert!(step < 0.12, "{:?} jumps by {step} of the picture at frame {frame}", clip.motion);
                 }
                 last = Some(now);
             }
@@ -355,7 +356,9 @@ fn the_command_line_writes_completes_and_refuses() {
     let drawn = Avatar::bodies().costumes(2).poses(30).size(16).seed(seed(5)).dataset().unwrap();
     let read = Dataset::open(&folder).unwrap();
     assert!(read.report().is_clean(), "{}", read.report());
-    assert_eq!((read.len(), read.tags(), read.test().len()), (60, drawn.tags(), drawn.test().len()));
+    assert_eq!(read.tags().groups(), drawn.tags().groups());
+    assert_eq!((read.len(), read.test().len()), (60, drawn.test().len()));
+    assert_eq!(read.tags(), drawn.tags());
     let rows: Vec<serde_json::Value> = fs::read_to_string(folder.join("keypoints.jsonl"))
         .unwrap()
         .lines()

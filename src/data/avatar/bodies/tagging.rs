@@ -51,8 +51,6 @@ pub(super) fn tag_set() -> Result<TagSet> {
         groups.extend(name.map(|name| TagGroup { name: name.to_string(), members }));
         start += part.len();
     }
-    // In the order in which a manifest lists them, so that a folder has the same tag set.
-    groups.sort_by(|a, b| a.name.cmp(&b.name));
     TagSet::new(parts.concat().into_iter().map(|name| Tag::switch(name, None)).collect(), groups)
 }
 
