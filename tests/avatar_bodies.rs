@@ -14,6 +14,7 @@ use tachie::data::avatar::bodies::{
 use tachie::data::avatar::faces::hair_colour;
 use tachie::data::avatar::palette::{HAIR, nearest_hair};
 use tachie::data::dataset::Dataset;
+use tachie::data::poses::PoseSequence;
 use tachie::data::skeleton::Skeleton;
 use tachie::rng::seed;
 
@@ -359,6 +360,11 @@ fn the_command_line_writes_completes_and_refuses() {
     assert_eq!(read.tags().groups(), drawn.tags().groups());
     assert_eq!((read.len(), read.test().len()), (60, drawn.test().len()));
     assert_eq!(read.tags(), drawn.tags());
+    // What animates reads it too: the frames of one character in one motion.
+    let motion = PoseSequence::open(folder.join("keypoints.jsonl")).unwrap();
+    assert_eq!((motion.len(), motion.fps()), (60, 24.0));
+    let motion = motion.clip("1").unwrap().filtered(|pose| pose.costume.as_deref() == Some("1")).unwrap();
+    assert_eq!((motion.len(), motion.poses()[0].size), (5, (16, 16)));
     let rows: Vec<serde_json::Value> = fs::read_to_string(folder.join("keypoints.jsonl"))
         .unwrap()
         .lines()

@@ -19,7 +19,7 @@ const HEIGHT: u32 = 192;
 pub struct Args {
     #[command(flatten)]
     from: From,
-    /// Poses as JSON lines, a frame each (`tachie data poses` and `tachie data avatar-bodies` write them)
+    /// Poses as JSON lines, a frame each: what `tachie data poses` writes, or keypoints.jsonl of `tachie data avatar-bodies`
     #[arg(long, value_name = "FILE")]
     poses: PathBuf,
     /// Frames of this motion only, where the file says which motion a frame is of

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use tachie::data::dataset::Dataset;
+use tachie::data::poses::person;
 use tachie::models::catalogue;
 use tachie::rng::Seed;
 use tachie::train::plan::{Intervals, Mark, Precision};
@@ -17,7 +18,7 @@ use tachie::{Error, Result};
 /// checkpoint. To end a training early, put a file named STOP into the folder.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, stylegan)
+    /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, pg2, stylegan)
     model: String,
     /// Manifest of the data set
     #[arg(long, value_name = "MANIFEST")]
@@ -52,6 +53,10 @@ pub struct Args {
     /// Train on all pictures, not only on those of the training split
     #[arg(long)]
     all: bool,
+    /// Train on so many pairs of pictures of one person, drawn at random, for models that translate (pg2). The person is what
+    /// file names begin with: everything up to the first `_`, `-` or `/`, or DeepFashion's number
+    #[arg(long, value_name = "N")]
+    pairs: Option<usize>,
     /// Threads that load pictures ahead of time
     #[arg(long, default_value_t = 1)]
     loaders: usize,
@@ -78,6 +83,10 @@ pub fn run(args: Args) -> Result<()> {
     let preset = catalogue::find(&args.model)?.preset(&args.preset)?;
     let dataset = Dataset::open(&args.data)?;
     let dataset = if args.all { dataset } else { dataset.train() };
+    let dataset = match args.pairs {
+        Some(n) => dataset.pairs(n, Seed(args.seed), |name| person(name).to_string())?,
+        None => dataset,
+    };
     let mut run = preset.train_on(&dataset, &args.out, options(&args, preset.recipe.plan().intervals))?;
     let progress = train(&mut run, &args)?;
     // Whoever closed standard output early has read enough.

@@ -8,9 +8,7 @@ use crate::data::dataset::{Split, Splits};
 use crate::data::splits::of_groups;
 
 impl PoseSequence {
-    /// Prescribes splits so that all pictures of one person are on the same side. The person is what the file name begins
-    /// with: `id` and eight digits where it holds them (DeepFashion, whose further digits number garments and views), or
-    /// else everything up to the first `_`, `-` or `/`.
+    /// Prescribes splits so that all pictures of one [`person`] are on the same side.
     ///
     /// # Errors
     /// When the shares cannot be.
@@ -45,8 +43,9 @@ impl PoseSequence {
     }
 }
 
-/// The part of a file name that says whom it shows.
-fn person(name: &str) -> &str {
+/// The part of a picture's name that says whom it shows: `id` and eight digits where the name holds them (DeepFashion, whose
+/// further digits number garments and views), or else everything up to the first `_`, `-` or `/`.
+pub fn person(name: &str) -> &str {
     let digits = |from: &str| from.len() >= 8 && from.as_bytes()[..8].iter().all(u8::is_ascii_digit);
     for (at, _) in name.match_indices("id") {
         let rest = &name[at + 2..];

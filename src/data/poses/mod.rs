@@ -29,6 +29,7 @@ use super::report::Report;
 use crate::{Error, Result};
 
 pub use crate::filter::Edge;
+pub use groups::person;
 pub use import::{ImportOptions, PoseFormat};
 pub use names::Pictures;
 pub use skeleton::{KeyPoint, Limb, Part, Skeleton};

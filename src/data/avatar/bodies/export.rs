@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::dataset::{Bodies, Drawing, Place};
-use super::{BONES, Joint, pose_picture};
+use super::{BONES, Joint, RATE, pose_picture};
 use crate::data::dataset::{Dataset, Source};
 use crate::data::import::About;
 use crate::data::skeleton::KeyPoint;
@@ -37,6 +37,11 @@ struct Row {
     clip: usize,
     frame: usize,
     motion: &'static str,
+    /// Of the picture; with the two below, [`PoseSequence::open`](crate::data::poses::PoseSequence::open) reads the file.
+    width: u32,
+    height: u32,
+    fps: f32,
+    skeleton: &'static str,
     /// x and y in pixels and 1 where the bone is inside the picture.
     keypoints: [KeyPoint; BONES],
     /// Towards the camera, in heights of a mean body.
@@ -135,6 +140,10 @@ fn row(drawing: &Drawing, i: usize) -> Result<String> {
         clip,
         frame,
         motion: drawing.clip(i).motion.tag(),
+        width: drawing.size(),
+        height: drawing.size(),
+        fps: RATE,
+        skeleton: "bones",
         keypoints: joints.map(|joint: Joint| joint.keypoint(drawing.size())),
         depth: joints.map(|joint| joint.place[2]),
         in_frame: joints.map(|joint| joint.in_frame),

@@ -125,7 +125,7 @@ impl Adversaries {
 }
 
 fn needs_pairs(what: String) -> Error {
-    let hint = "Make pairs of pictures of one character: `bodies.pairs(..)`.";
+    let hint = "Make pairs of pictures of one character: `bodies.pairs(..)`, or `--pairs` on the command line.";
     Error::invalid(what, "pictures without sources and key points", "a source and key points per picture", hint)
 }
 
