@@ -20,7 +20,7 @@ use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group,
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::growth::Gpus;
-use crate::train::plan::{Growth, Plan};
+use crate::train::plan::{Average, Growth, Plan};
 use crate::{Error, Result};
 
 /// Pictures of a preview.
@@ -59,9 +59,11 @@ pub(crate) fn tiny_shape(resolution: usize) -> GrowingShape {
     GrowingShape { resolution, latent: 64, base: 1024, max: 64, ..GrowingShape::default() }
 }
 
-/// Their schedule: minibatches of 16, 3,000 pictures each for fades and after them, 20,000 at the last resolution.
+/// Their schedule: minibatches of 16, 3,000 pictures each for fades and after them, 20,000 at the last resolution. The
+/// paper's running average would still hold weights of 16 px at the end of a training this short.
 pub(crate) fn tiny_growth(resolution: usize) -> Growth {
     let mut growth = Growth::psgan(resolution).scaled(0.005);
+    growth.average = Average::HalfLife(1_000.0);
     if let Some(last) = growth.phases.last_mut() {
         last.stable = 20_000;
     }

@@ -111,9 +111,8 @@ impl Stylegan {
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with 64 channels, four layers
     /// of mapping and a fraction of the pictures, from 4 px on.
     pub fn tiny() -> StyleganConfig {
-        let growth = Growth { average: Average::HalfLife(1_000.0), ..tiny_growth(32) };
         let network = GrowingShape { fused_from: 128, ..tiny_shape(32) };
-        StyleganConfig { network, mapping_layers: 4, growth, ..Stylegan::ffhq() }
+        StyleganConfig { network, mapping_layers: 4, growth: tiny_growth(32), ..Stylegan::ffhq() }
     }
 }
 
