@@ -1,16 +1,15 @@
 //! What holds for every model of the catalogue.
 
+#[path = "common/posed.rs"]
+mod posed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use tachie::Result;
 use tachie::candle_core::{Device, Tensor};
-use tachie::data::avatar::Avatar;
 use tachie::data::batch::Batch;
-use tachie::data::dataset::{Dataset, Source};
+use tachie::data::dataset::Dataset;
 use tachie::data::loader::{Loader, LoaderOptions};
-use tachie::data::skeleton::{KeyPoint, Skeleton};
-use tachie::data::tags::TagSet;
-use tachie::image::RgbImage;
+use tachie::data::skeleton::Skeleton;
 use tachie::models::catalogue::{self, Recipe};
 use tachie::ops::resample::avg_pool2d;
 use tachie::rng::Seed;
@@ -18,54 +17,13 @@ use tachie::train::gan::{Player, Step};
 use tachie::train::plan::{Intervals, Position};
 use tachie::train::trainer::{Options, Trainer};
 
+use posed::posed;
+
 /// Largest pictures of which a test makes gradients: a step at 1024 px takes a minute.
 const LARGEST: usize = 128;
 
-/// Faces with key points here and there, which make them fit for every model.
-struct Posed {
-    faces: Dataset,
-    skeleton: Skeleton,
-}
-
-impl Source for Posed {
-    fn len(&self) -> usize {
-        self.faces.len()
-    }
-    fn tags(&self) -> &TagSet {
-        self.faces.tags()
-    }
-    fn image(&self, i: usize) -> Result<RgbImage> {
-        self.faces.image(i)
-    }
-    fn labels(&self, i: usize) -> Vec<f32> {
-        self.faces.labels(i).unwrap().values
-    }
-    fn has_sources(&self) -> bool {
-        true
-    }
-    fn skeleton(&self) -> Option<&Skeleton> {
-        Some(&self.skeleton)
-    }
-    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
-        let mut stream = Seed(i as u64).stream("key points");
-        let side = f64::from(self.size());
-        let mut place = || stream.range(0.0, side) as f32;
-        (0..self.skeleton.len()).map(|_| [place(), place(), 1.0]).collect()
-    }
-    fn name(&self) -> String {
-        "posed faces".to_string()
-    }
-    fn fingerprint(&self) -> String {
-        self.faces.fingerprint()
-    }
-    fn size(&self) -> u32 {
-        self.faces.size()
-    }
-}
-
 fn faces(size: usize, n: usize) -> Dataset {
-    let faces = Avatar::faces().size(size as u32).take(n).unwrap();
-    Dataset::from_source(Posed { faces, skeleton: Skeleton::bones().unwrap() })
+    posed(size as u32, n, Skeleton::bones().unwrap(), true)
 }
 
 /// The first pictures of a data set, as its loader gives them.

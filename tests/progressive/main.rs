@@ -4,6 +4,8 @@
 mod counts;
 mod handles;
 mod networks;
+#[path = "../common/posed.rs"]
+mod posed;
 mod poses;
 mod pytorch;
 mod stylegan;

@@ -1,11 +1,9 @@
 //! Runs that grow, and what they are configured by.
 
-use tachie::Result;
 use tachie::candle_core::Device;
 use tachie::data::avatar::Avatar;
-use tachie::data::dataset::{Dataset, Source};
-use tachie::data::skeleton::{KeyPoint, Skeleton};
-use tachie::data::tags::TagSet;
+use tachie::data::dataset::Dataset;
+use tachie::data::skeleton::Skeleton;
 use tachie::models::baselines::progan::{Progan, ProganConfig};
 use tachie::models::psgan::{self, Psgan, PsganConfig};
 use tachie::models::stylegan::{self, Objective, ReportRun, Stylegan, StyleganConfig};
@@ -17,48 +15,8 @@ use tachie::train::trainer::{Options, Trainer};
 
 use crate::numbers;
 
-/// Faces with key points here and there: what PSGAN needs of a data set.
-struct Posed {
-    faces: Dataset,
-    skeleton: Skeleton,
-}
-
-impl Source for Posed {
-    fn len(&self) -> usize {
-        self.faces.len()
-    }
-    fn tags(&self) -> &TagSet {
-        self.faces.tags()
-    }
-    fn image(&self, i: usize) -> Result<tachie::image::RgbImage> {
-        self.faces.image(i)
-    }
-    fn labels(&self, i: usize) -> Vec<f32> {
-        self.faces.labels(i).unwrap().values
-    }
-    fn skeleton(&self) -> Option<&Skeleton> {
-        Some(&self.skeleton)
-    }
-    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
-        let mut stream = seed(i as u64).stream("points");
-        let side = f64::from(self.size());
-        let mut place = || stream.range(0.0, side) as f32;
-        (0..self.skeleton.len()).map(|_| [place(), place(), 1.0]).collect()
-    }
-    fn name(&self) -> String {
-        "posed faces".to_string()
-    }
-    fn fingerprint(&self) -> String {
-        self.faces.fingerprint()
-    }
-    fn size(&self) -> u32 {
-        self.faces.size()
-    }
-}
-
 pub(crate) fn posed(size: u32, n: usize) -> Dataset {
-    let faces = Avatar::faces().size(size).take(n).unwrap();
-    Dataset::from_source(Posed { faces, skeleton: Skeleton::new(&["left hand", "right hand", "head"]).unwrap() })
+    super::posed::posed(size, n, Skeleton::new(&["left hand", "right hand", "head"]).unwrap(), false)
 }
 
 /// 4 px for 16 pictures, 8 px for 16 + 16, 16 px for 24 + 8, at minibatches of 4, 5 and 2.
