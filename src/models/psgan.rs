@@ -52,8 +52,8 @@ impl Psgan {
         PsganConfig { network, growth, keypoints: 18, ..PsganConfig::default() }
     }
 
-    /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with 64 channels and a
-    /// fraction of the pictures.
+    /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with at most 64
+    /// channels and a hundredth of the pictures.
     pub fn tiny() -> PsganConfig {
         PsganConfig { network: tiny_shape(32), growth: tiny_growth(32), ..PsganConfig::default() }
     }
