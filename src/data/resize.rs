@@ -5,6 +5,9 @@ use image::{Pixel, Rgb, RgbImage, Rgba, Rgba32FImage, RgbaImage};
 
 use super::manifest::Filter;
 
+/// What opacity is multiplied with while it is resized, so that it does not exceed 1.
+const HEADROOM: f32 = 0.5;
+
 /// A picture of `width`×`height` pixels. All filters but [`Filter::Nearest`] look at every pixel when it shrinks.
 pub(crate) fn rgb(picture: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
     if picture.dimensions() == (width, height) {
@@ -31,6 +34,8 @@ pub(crate) fn rgba(picture: &RgbaImage, width: u32, height: u32, filter: Filter)
     let mut weighted = Rgba32FImage::new(picture.width(), picture.height());
     for (to, from) in weighted.pixels_mut().zip(picture.pixels()) {
         let [r, g, b, alpha] = from.0.map(|value| f32::from(value) / 255.0);
+        // The filters cut numbers off at 1: where opacity overshoots, colours have to do the same.
+        let alpha = alpha * HEADROOM;
         *to = Rgba([r * alpha, g * alpha, b * alpha, alpha]);
     }
     let resized = match kernel(filter) {
@@ -39,7 +44,7 @@ pub(crate) fn rgba(picture: &RgbaImage, width: u32, height: u32, filter: Filter)
     };
     RgbaImage::from_fn(width, height, |x, y| {
         let [r, g, b, alpha] = resized.get_pixel(x, y).0;
-        let shown = byte(alpha * 255.0);
+        let shown = byte(alpha / HEADROOM * 255.0);
         let colour = |value: f32| if shown == 0 { 0 } else { byte(value / alpha * 255.0) };
         Rgba([colour(r), colour(g), colour(b), shown])
     })

@@ -55,7 +55,8 @@ pub fn pair(files: &[String], alpha_folders: &[String]) -> Pairing {
     for i in (0..names.len()).filter(|&i| names[i].certain()) {
         claims.insert(i, search.colours(i));
     }
-    let mut bases: BTreeSet<usize> = claims.values().flatten().copied().collect();
+    let certain: BTreeSet<usize> = claims.values().flatten().copied().collect();
+    let mut bases = certain.clone();
     // The longest names first: in x, x_a and x_a_a the last one is the opacity of the second.
     let mut possible: Vec<usize> = (0..names.len()).filter(|i| !claims.contains_key(i)).collect();
     possible.sort_by_key(|&i| std::cmp::Reverse(names[i].stem.len()));
@@ -65,16 +66,12 @@ pub fn pair(files: &[String], alpha_folders: &[String]) -> Pairing {
             _ => Vec::new(),
         };
         // A colour file whose opacity is certain has no second one.
-        if !colours.is_empty() && colours.iter().all(|colour| !certainly_paired(&claims, &names, *colour)) {
+        if !colours.is_empty() && colours.iter().all(|colour| !certain.contains(colour)) {
             bases.extend(&colours);
             claims.insert(i, colours);
         }
     }
     decide(files, &names, &claims)
-}
-
-fn certainly_paired(claims: &BTreeMap<usize, Vec<usize>>, names: &[Name], colour: usize) -> bool {
-    claims.iter().any(|(alpha, colours)| names[*alpha].certain() && colours.contains(&colour))
 }
 
 fn decide(files: &[String], names: &[Name], claims: &BTreeMap<usize, Vec<usize>>) -> Pairing {

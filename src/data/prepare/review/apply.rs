@@ -98,9 +98,10 @@ impl Review {
     }
 
     fn begin(&self, output: &Path, kept: &[&str], report: &Report) -> Result<()> {
-        fs::create_dir_all(output).map_err(|e| Error::io("make the folder", output, e))?;
         let real = |path: &Path| path.canonicalize().map_err(|e| Error::io("open the folder", path, e));
-        if real(output)?.starts_with(real(&self.root())?) {
+        // Nothing is made before it is clear where: the folder itself may not be there yet.
+        let there = output.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        if real(there)?.starts_with(real(&self.root())?) {
             let found = output.display().to_string();
             let hint = "The copies would be pictures to look through.";
             return Err(Error::invalid("output folder", found, "one outside of the folder of pictures", hint));
