@@ -8,6 +8,10 @@ use crate::data::placement::Placement;
 use crate::data::resize;
 use crate::{Error, Result};
 
+/// Opacity from which the colours of a resized picture can be trusted. What the filters' ripples leave at edges is less, and
+/// its colours are quotients of next to nothing.
+const SOLID: u8 = 16;
+
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rectangle {
@@ -60,13 +64,13 @@ pub fn letterbox(picture: &RgbImage, side: u32, background: Background, filter: 
 }
 
 /// As [`letterbox`], with transparency: around the picture is nothing. Colours count by their opacity when pixels are
-/// merged, and invisible pixels have the colours of the nearest visible ones.
+/// merged, and pixels that can hardly be seen have the colours of the nearest others.
 pub fn letterbox_rgba(picture: &RgbaImage, side: u32, filter: Filter) -> RgbaImage {
     let [left, top, width, height] = inner(picture.dimensions(), side);
     let mut square = RgbaImage::from_pixel(side, side, Rgba([0; 4]));
     let resized = resize::rgba(picture, width, height, filter);
     imageops::replace(&mut square, &resized, i64::from(left), i64::from(top));
-    bleed(&mut square);
+    bleed(&mut square, SOLID);
     square
 }
 
@@ -89,7 +93,7 @@ pub fn pyramid_rgba(picture: &RgbaImage, smallest: u32) -> Result<Vec<RgbaImage>
     let mut side = width / 2;
     while side >= smallest.max(1) {
         let mut level = resize::rgba(&levels[levels.len() - 1], side, side, Filter::Box);
-        bleed(&mut level);
+        bleed(&mut level, 1);
         levels.push(level);
         side /= 2;
     }
@@ -129,6 +133,20 @@ mod tests {
         let glass = letterbox_rgba(&spot(2, 4, &[(0, 0, 255), (1, 3, 255)]), 4, Filter::Box);
         assert_eq!((glass.get_pixel(0, 0).0[3], glass.get_pixel(1, 0).0), (0, [50, 60, 70, 255]));
         assert!(glass.pixels().all(|pixel| pixel.0[..3] == [50, 60, 70]), "invisible black beside the figure");
+    }
+
+    #[test]
+    fn ripples_of_the_filter_make_no_colours() {
+        let striped = RgbaImage::from_fn(90, 90, |x, y| {
+            let red = if (x / 3 + y / 3) % 2 == 0 { 100 } else { 200 };
+            let inside = (x as f64 - 45.0).hypot(y as f64 - 45.0) < 30.0;
+            Rgba(if inside { [red, 150, 150, 255] } else { [0; 4] })
+        });
+        for filter in [Filter::Lanczos, Filter::Bicubic, Filter::Box] {
+            let small = letterbox_rgba(&striped, 32, filter);
+            let ends = small.pixels().fold((255, 0), |(low, high), p| (p.0[0].min(low), p.0[0].max(high)));
+            assert!(ends.0 >= 60 && ends.1 <= 240, "{filter:?}: reds from {} to {}", ends.0, ends.1);
+        }
     }
 
     #[test]
