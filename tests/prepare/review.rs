@@ -19,7 +19,7 @@ const NAMES: [&str; 5] = ["a.png", "b <b>.png", "下/c.png", "下/d.png", "long.
 fn picture(i: u32, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let inside = x > 8 && x < width - 9 && y > 8 && y < height - 9;
-        let shade = ((x / 12) * (37 + 11 * i) ^ (y / 12) * (59 + 7 * i)).wrapping_mul(13) as u8;
+        let shade = (((x / 12) * (37 + 11 * i)) ^ ((y / 12) * (59 + 7 * i))).wrapping_mul(13) as u8;
         if inside { Rgb([shade, 255 - shade, (40 * i) as u8]) } else { Rgb([255; 3]) }
     })
 }
