@@ -2,6 +2,7 @@
 
 pub mod avatar;
 pub mod batch;
+mod claim;
 pub mod dataset;
 pub mod import;
 pub mod loader;
@@ -11,6 +12,7 @@ pub(crate) mod placement;
 pub mod poses;
 pub mod prepare;
 pub mod report;
+pub(crate) mod resize;
 mod splits;
 pub mod store;
 mod tag_table;

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::show::save::write_whole;
+use crate::{Error, Result};
 
 /// How many files a kind of problem names when a report is printed.
 const SHOWN: usize = 10;
@@ -90,6 +94,21 @@ impl Report {
             *counts.entry((problem.kind.clone(), problem.action)).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// Writes all problems as a CSV table with the columns file, problem, particulars and what was done. The file appears
+    /// under its name only when it is whole.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let wrong = |error: csv::Error| Error::file(path, error.to_string(), "a table that can be written", "");
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(["file", "problem", "particulars", "what was done"]).map_err(wrong)?;
+        self.rows().iter().try_for_each(|row| table.write_record(row)).map_err(wrong)?;
+        let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
+        write_whole(path, &bytes)
     }
 
     /// The rows of a table: file, problem, particulars, what was done.

@@ -7,6 +7,9 @@ use crate::data::batch::{Batch, Images};
 use crate::data::dataset::{Dataset, TagTable};
 use crate::data::loader::Loader;
 use crate::data::manifest::Manifest;
+use crate::data::prepare::art::ArtReport;
+use crate::data::prepare::faces::CropReport;
+use crate::data::prepare::review::{Review, ReviewReport, Sheet};
 use crate::data::report::Report;
 use crate::data::tags::{Labels, TagSet};
 
@@ -19,7 +22,53 @@ const SHOWN: usize = 4 * NROW;
 /// Problems of a report that are listed; the counts are always complete.
 const LISTED: usize = 200;
 
+/// Pictures of a contact sheet that a cell shows, and how many in a row.
+const SHEET: (usize, usize) = (48, 8);
+
 displayable!(Images, Batch, Dataset, TagTable, Report, Labels, TagSet, Manifest, Loader);
+displayable!(ArtReport, CropReport, Review, ReviewReport, Sheet);
+
+/// What was done in one line, then the report.
+fn with_report(text: &str, report: &Report) -> Result<Bundle> {
+    let head = text.lines().next().unwrap_or_default();
+    Ok(Bundle::column(&[Bundle::plain(head), report.bundle()?]))
+}
+
+impl Show for ArtReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Show for CropReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Show for ReviewReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Show for Review {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::plain(self.to_string()))
+    }
+}
+
+impl Show for Sheet {
+    fn bundle(&self) -> Result<Bundle> {
+        let text = Bundle::plain(format!("{self:?}"));
+        if self.entries().is_empty() {
+            return Ok(text);
+        }
+        let (pictures, columns) = SHEET;
+        let columns = columns.min(self.entries().len());
+        Ok(Bundle::column(&[text, self.grid(columns, pictures)?.bundle()?, self.table()?.bundle()?]))
+    }
+}
 
 impl Show for Images {
     fn bundle(&self) -> Result<Bundle> {

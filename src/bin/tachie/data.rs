@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use tachie::Result;
 use tachie::data::avatar::Avatar;
 use tachie::data::import::pack;
 use tachie::data::prepare::cascade::Cascade;
-use tachie::data::prepare::faces::{CropOptions, crop_folder};
+use tachie::data::prepare::faces::{CropOptions, Outside, crop_folder};
 use tachie::data::{Dataset, TagSampler};
 use tachie::rng::Seed;
+use tachie::{Error, Result};
 
 /// Make, check and pack data sets
 #[derive(Debug, clap::Args)]
@@ -25,12 +25,16 @@ enum Command {
     AvatarBodies(AvatarBodies),
     /// Cut the faces out of a folder of pictures
     Faces(CropFaces),
+    /// Make a data set of a game's textures: join colours and opacity, put pieces together, trim, bring to size
+    GameArt(Box<super::art::Args>),
     /// Read a data set and print what was found, and what was wrong with its files
     Check(Check),
     /// Pack a data set into one file, which opens at once whatever its size
     Pack(Pack),
     /// Read key points of other programs (OpenPose, PG2, PATN), check them, and write them as JSON lines
     Poses(Box<super::poses::Args>),
+    /// Look through a folder of pictures on a contact sheet, and copy what is kept; nothing is deleted
+    Review(Box<super::review::Args>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,18 +100,32 @@ struct CropFaces {
     /// Folder of the crops; what is there already is not overwritten
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Side of a crop in sides of the found box
-    #[arg(long, value_name = "X", default_value_t = CropOptions::default().zoom)]
-    zoom: f64,
-    /// Leave out crops with fewer pixels a side
-    #[arg(long, value_name = "PIXELS", default_value_t = CropOptions::default().min_side)]
-    min_side: u32,
-    /// Bring the crops to this side [default: as they are]
+    /// Whose crops
+    #[arg(long = "box", value_enum, default_value = "make-girls")]
+    bounds: Bounds,
+    /// Side of a crop in sides of the found box [default: 1.5; report: 2.2]
+    #[arg(long, value_name = "X")]
+    zoom: Option<f64>,
+    /// Leave out crops with fewer pixels a side [default: 42; report: 1]
+    #[arg(long, value_name = "PIXELS")]
+    min_side: Option<u32>,
+    /// Bring the crops to this side, white beside those that are no squares [default: as they are]
     #[arg(long, value_name = "PIXELS")]
     size: Option<u32>,
-    /// Fill what is outside a picture with white instead of leaving the face out
-    #[arg(long)]
+    /// Fill what is outside a picture with white instead of leaving the face out or cutting it off
+    #[arg(long, conflicts_with = "faithful")]
     pad: bool,
+    /// With `--box report`: keep crops at the edges square by moving them into the picture, as the report's program
+    #[arg(long)]
+    faithful: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
+enum Bounds {
+    /// 1.5 times the found box; faces whose box leaves the picture are left out
+    MakeGirls,
+    /// The HKUST report's: 2.2 times, from 0.6 to the left and above; what leaves the picture is cut off
+    Report,
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +150,9 @@ pub fn run(args: Args) -> Result<()> {
         Command::AvatarBodies(args) => avatar_bodies(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
+        Command::GameArt(args) => super::art::run(&args),
         Command::Poses(args) => super::poses::run(&args),
+        Command::Review(args) => super::review::run(&args),
         Command::Pack(args) => {
             println!("{}: {}", args.out.display(), pack(&args.manifest, &args.out)?);
             Ok(())
@@ -167,8 +187,16 @@ fn avatar_bodies(args: &AvatarBodies) -> Result<()> {
 
 fn crop_faces(args: &CropFaces) -> Result<()> {
     let cascade = Cascade::open(&args.cascade)?;
-    let (zoom, min_side, size, pad) = (args.zoom, args.min_side, args.size, args.pad);
-    let options = CropOptions { zoom, min_side, size, pad, ..CropOptions::default() };
+    let usual = match args.bounds {
+        Bounds::Report => CropOptions::report(args.faithful),
+        Bounds::MakeGirls if args.faithful => {
+            return Err(Error::invalid("--faithful", "--box make-girls", "--box report", ""));
+        }
+        Bounds::MakeGirls => CropOptions::default(),
+    };
+    let (zoom, min_side) = (args.zoom.unwrap_or(usual.zoom), args.min_side.unwrap_or(usual.min_side));
+    let outside = if args.pad { Outside::Pad } else { usual.outside };
+    let options = CropOptions { zoom, min_side, size: args.size, outside, ..usual };
     println!("{}", crop_folder(&cascade, &args.input, &args.out, &options)?);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: a thin layer over the library, for runs that do not belong in a notebook.
 
 mod animate;
+mod art;
 mod data;
 mod doctor;
 mod evaluate;
@@ -8,6 +9,7 @@ mod fetch;
 mod generate;
 mod import;
 mod poses;
+mod review;
 mod sample;
 mod train;
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::data::manifest::{Alpha, Background, Conversion, Filter, ImagePolicy};
+use crate::data::manifest::{Alpha, Background, Conversion, ImagePolicy};
 use crate::data::placement::Placement;
+use crate::data::resize;
 
 /// Longest side of a file that is decoded.
 pub(super) const MAX_SIDE: u32 = 16_384;
@@ -58,7 +59,7 @@ pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refus
         return Err(Refused("too small", format!("{width}×{height} pixels")));
     }
     let image = to_rgb(image, policy, &mut notes)?;
-    let image = resize(image, policy)?;
+    let image = to_size(image, policy)?;
     Ok(Decoded { image, original: (width, height), notes })
 }
 
@@ -83,6 +84,11 @@ pub(crate) fn original(path: &Path) -> Result<RgbImage, Refused> {
     let (image, ..) = pixels(&read(path)?)?;
     // The side of the policy is for resizing only, which does not happen here.
     to_rgb(image, &ImagePolicy::new(MAX_SIDE), &mut Vec::new())
+}
+
+/// Decodes a file in its own size and with its transparency, turned as its EXIF data say.
+pub(crate) fn untouched(path: &Path) -> Result<DynamicImage, Refused> {
+    Ok(pixels(&read(path)?)?.0)
 }
 
 fn open(path: &Path) -> Result<(File, u64), Refused> {
@@ -222,18 +228,13 @@ fn to_rgb(
         }
         (false, _) => {}
     }
-    let Background(background) = policy.background;
-    let blend = |front: u8, back: u8, alpha: u8| {
-        let sum = u32::from(front) * u32::from(alpha) + u32::from(back) * (255 - u32::from(alpha));
-        ((sum + 127) / 255) as u8
-    };
     Ok(RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let [r, g, b, alpha] = image.get_pixel(x, y).0;
-        image::Rgb([blend(r, background[0], alpha), blend(g, background[1], alpha), blend(b, background[2], alpha)])
+        image::Rgb(policy.background.below([r, g, b], alpha))
     }))
 }
 
-fn resize(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
+fn to_size(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
     let (width, height, size) = (image.width(), image.height(), policy.size);
     if (width, height) == (size, size) {
         return Ok(image);
@@ -241,16 +242,10 @@ fn resize(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
     let Some(Placement { from, to }) = Placement::of(policy.resize, (width, height), (size, size)) else {
         return Err(Refused("another size", format!("{width}×{height} pixels")));
     };
-    let filter = match policy.filter {
-        Filter::Lanczos => image::imageops::FilterType::Lanczos3,
-        Filter::Bicubic => image::imageops::FilterType::CatmullRom,
-        Filter::Bilinear => image::imageops::FilterType::Triangle,
-        Filter::Nearest => image::imageops::FilterType::Nearest,
-    };
     let [left, top, w, h] = from;
-    let taken = image::imageops::crop_imm(&image, left, top, w, h);
+    let taken = image::imageops::crop_imm(&image, left, top, w, h).to_image();
     let [left, top, w, h] = to;
-    let inner = image::imageops::resize(&*taken, w, h, filter);
+    let inner = resize::rgb(&taken, w, h, policy.filter);
     if (w, h) == (size, size) {
         return Ok(inner);
     }

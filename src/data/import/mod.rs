@@ -22,7 +22,7 @@ use super::store::{self, Index, Packed, StoreWriter};
 use crate::rng::Seed;
 use crate::{Error, Result};
 
-pub(crate) use decode::{Header, Refused, header, original};
+pub(crate) use decode::{Header, Refused, header, original, untouched};
 pub(super) use folder::walk;
 pub use write::About;
 

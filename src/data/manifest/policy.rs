@@ -17,7 +17,7 @@ pub struct ImagePolicy {
     /// What happens to the shape of a picture.
     #[serde(default)]
     pub resize: Resize,
-    /// The filter of resizing. All of them look at every pixel when a picture shrinks, as Pillow does.
+    /// The filter of resizing. All but the nearest look at every pixel when a picture shrinks, as Pillow does.
     #[serde(default)]
     pub filter: Filter,
     /// Files with a shorter side than this are left out.
@@ -63,6 +63,8 @@ pub enum Filter {
     Bicubic,
     /// Linear.
     Bilinear,
+    /// The mean of the pixels below, by area: nothing overshoots at hard edges.
+    Box,
     /// The nearest pixel: for pixel art.
     Nearest,
 }
@@ -144,6 +146,30 @@ impl Default for Background {
     /// White.
     fn default() -> Self {
         Background([255; 3])
+    }
+}
+
+impl Background {
+    /// What is seen through a pixel of this colour and opacity: α·colour + (1 − α)·background, rounded.
+    pub(crate) fn below(self, colour: [u8; 3], alpha: u8) -> [u8; 3] {
+        std::array::from_fn(|channel| {
+            let [front, back] = [colour[channel], self.0[channel]].map(u32::from);
+            ((front * u32::from(alpha) + back * (255 - u32::from(alpha)) + 127) / 255) as u8
+        })
+    }
+}
+
+/// "#rrggbb", "rrggbb" or three numbers from 0 to 255 ("255,255,255").
+impl std::str::FromStr for Background {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(',') {
+            let numbers: Option<Vec<u8>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+            let colour = numbers.and_then(|numbers| <[u8; 3]>::try_from(numbers).ok());
+            return colour.map(Background).ok_or_else(|| format!("colour {text:?}, expected three numbers, 0 to 255"));
+        }
+        Background::try_from(format!("#{}", text.trim_start_matches('#')))
     }
 }
 

@@ -3,6 +3,9 @@
 //! The make.girls.moe paper's data path: find faces, enlarge each box 1.5 times about its centre, cut it out
 //! (specs A.7; section 2 of arXiv:1708.05509). Faces whose enlarged box leaves the picture, and crops below 42 pixels,
 //! are left out, as in the re-implementation that documents its data.
+//!
+//! The HKUST report's (specs/fullbody E.2): 2.2 times as wide and high, beginning 0.6 of the box further left and up, in
+//! whole pixels; what leaves the picture is cut off ([`CropOptions::report`]).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,9 +16,11 @@ use std::path::{Path, PathBuf};
 use image::{ImageFormat, Rgb, RgbImage, imageops};
 use rayon::prelude::*;
 
+use super::art::fit::letterbox;
 use super::cascade::Cascade;
 use super::detect::{DetectOptions, Face};
 use crate::data::import::{Refused, original, walk};
+use crate::data::manifest::{Background, Filter};
 use crate::data::report::{Action, Report};
 use crate::{Error, Result};
 
@@ -36,19 +41,44 @@ pub struct CropOptions {
     pub min_side: u32,
     /// Side in pixels to which crops are resized (Lanczos), at most 4096; `None` leaves them as they are.
     pub size: Option<u32>,
-    /// Fill what is outside the picture with white instead of leaving the face out.
-    pub pad: bool,
+    /// What happens to faces whose enlarged box leaves the picture.
+    pub outside: Outside,
+    /// Count in whole pixels, as the HKUST report's program: the side is ⌊zoom·w⌋, the left edge x − ⌊(zoom − 1)/2·w⌋.
+    pub truncate: bool,
     /// How faces are found.
     pub detect: DetectOptions,
 }
 
 impl Default for CropOptions {
     fn default() -> Self {
-        CropOptions { zoom: 1.5, min_side: 42, size: None, pad: false, detect: DetectOptions::default() }
+        let (outside, detect) = (Outside::default(), DetectOptions::default());
+        CropOptions { zoom: 1.5, min_side: 42, size: None, outside, truncate: false, detect }
     }
 }
 
+/// What happens to faces whose enlarged box leaves the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// They are left out.
+    #[default]
+    LeaveOut,
+    /// What is outside is white.
+    Pad,
+    /// What is outside is cut off: crops at the edges are no squares.
+    Clamp,
+    /// The box is moved into the picture and stays a square; one larger than the picture gets its shorter side.
+    Shift,
+}
+
 impl CropOptions {
+    /// The HKUST report's crops: `x -= int(0.6 w)`, `y -= int(0.6 h)`, w and h 2.2 times as large, of any size. What leaves
+    /// the picture is cut off; `faithful` moves the box to the right and down instead, as its program does by not making the
+    /// box narrower. (At the other two edges the program takes height for width; there the box is moved, too.)
+    pub fn report(faithful: bool) -> CropOptions {
+        let outside = if faithful { Outside::Shift } else { Outside::Clamp };
+        CropOptions { zoom: 2.2, min_side: 1, outside, truncate: true, ..CropOptions::default() }
+    }
+
     fn check(&self) -> Result<()> {
         if !(0.5..=8.0).contains(&self.zoom) {
             return Err(Error::invalid("zoom", self.zoom.to_string(), "0.5 to 8", "The paper has 1.5."));
@@ -164,7 +194,7 @@ fn search(cascade: &Cascade, path: &Path, options: &CropOptions) -> Result<Resul
     };
     let faces = cascade.detect(&picture, &options.detect)?;
     let cut = |face: Face| {
-        let square = Square::around(&face, options.zoom);
+        let square = Square::around(&face, options).within(&picture, options.outside);
         Cut { face, square, png: square.cut(&picture, options) }
     };
     Ok(Ok(faces.into_iter().map(cut).collect()))
@@ -208,28 +238,56 @@ struct Square {
 }
 
 impl Square {
-    fn around(face: &Face, zoom: f64) -> Self {
-        let side = f64::from(face.w.max(face.h)) * zoom;
+    fn around(face: &Face, options: &CropOptions) -> Self {
+        let (zoom, length) = (options.zoom, f64::from(face.w.max(face.h)));
+        if options.truncate {
+            // The program's 0.6 is this, but for the last bits: (2.2 − 1)/2 is a little more.
+            let shift = ((zoom - 1.0) * 500.0).round() / 1000.0;
+            let start = |start: i32, length: i32| i64::from(start) - (shift * f64::from(length)) as i64;
+            return Square { left: start(face.x, face.w), top: start(face.y, face.h), side: (zoom * length) as u32 };
+        }
+        let side = length * zoom;
         let start = |start: i32, length: i32| (f64::from(start) + f64::from(length) / 2.0 - side / 2.0).round() as i64;
         Square { left: start(face.x, face.w), top: start(face.y, face.h), side: side.round() as u32 }
+    }
+
+    /// With [`Outside::Shift`] moved into the picture.
+    fn within(self, picture: &RgbImage, outside: Outside) -> Self {
+        if outside != Outside::Shift {
+            return self;
+        }
+        let side = self.side.min(picture.width()).min(picture.height());
+        let moved = |start: i64, length: u32| start.clamp(0, i64::from(length - side));
+        Square { left: moved(self.left, picture.width()), top: moved(self.top, picture.height()), side }
     }
 
     fn cut(self, picture: &RgbImage, options: &CropOptions) -> Result<Vec<u8>, (&'static str, String)> {
         let Square { left, top, side } = self;
         let shown = || format!("{side}×{side} pixels at ({left}, {top})");
-        if side < options.min_side.max(1) {
-            return Err(("face is too small", shown()));
-        }
         let end = |start: i64| start + i64::from(side);
-        let inside =
-            left >= 0 && top >= 0 && end(left) <= i64::from(picture.width()) && end(top) <= i64::from(picture.height());
-        if !inside && !options.pad {
+        let (width, height) = (i64::from(picture.width()), i64::from(picture.height()));
+        let inside = left >= 0 && top >= 0 && end(left) <= width && end(top) <= height;
+        if !inside && options.outside == Outside::LeaveOut && side >= options.min_side.max(1) {
             return Err(("enlarged box leaves the picture", shown()));
         }
-        let mut crop = RgbImage::from_pixel(side, side, Rgb([255; 3]));
-        imageops::replace(&mut crop, picture, -left, -top);
-        if let Some(size) = options.size.filter(|&size| size != side) {
-            crop = imageops::resize(&crop, size, size, imageops::FilterType::Lanczos3);
+        let mut crop = match options.outside {
+            Outside::Clamp => {
+                let (x, y) = (left.clamp(0, width), top.clamp(0, height));
+                let length = |start: i64, end: i64, most: i64| (end.clamp(start, most) - start) as u32;
+                let (w, h) = (length(x, end(left), width), length(y, end(top), height));
+                imageops::crop_imm(picture, x as u32, y as u32, w, h).to_image()
+            }
+            _ => {
+                let mut crop = RgbImage::from_pixel(side, side, Rgb([255; 3]));
+                imageops::replace(&mut crop, picture, -left, -top);
+                crop
+            }
+        };
+        if crop.width().min(crop.height()) < options.min_side.max(1) {
+            return Err(("face is too small", shown()));
+        }
+        if let Some(size) = options.size {
+            crop = letterbox(&crop, size, Background::default(), Filter::Lanczos);
         }
         let mut png = Vec::new();
         crop.write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
@@ -301,8 +359,49 @@ mod tests {
     #[test]
     fn a_box_grows_about_its_centre() {
         let face = Face { x: 40, y: 42, w: 100, h: 100, neighbors: 9 };
-        assert_eq!(Square::around(&face, 1.5), Square { left: 15, top: 17, side: 150 });
-        assert_eq!(Square::around(&Face { h: 96, ..face }, 1.0), Square { left: 40, top: 40, side: 100 });
+        let around = |face: &Face, zoom| Square::around(face, &CropOptions { zoom, ..CropOptions::default() });
+        assert_eq!(around(&face, 1.5), Square { left: 15, top: 17, side: 150 });
+        assert_eq!(around(&Face { h: 96, ..face }, 1.0), Square { left: 40, top: 40, side: 100 });
+    }
+
+    /// Printed by Python: `x -= int(0.6 * w); y -= int(0.6 * h); w = int(2.2 * w)` for w = h.
+    #[test]
+    fn the_boxes_of_the_report() {
+        let cases = [
+            ([300, 310, 173], [197, 207, 380]),
+            ([40, 42, 100], [-20, -18, 220]),
+            ([5, 0, 24], [-9, -14, 52]),
+            ([96, 55, 35], [75, 34, 77]),
+            ([10, 10, 301], [-170, -170, 662]),
+        ];
+        for ([x, y, w], wanted) in cases {
+            let face = Face { x, y, w, h: w, neighbors: 9 };
+            let Square { left, top, side } = Square::around(&face, &CropOptions::report(false));
+            assert_eq!([left, top, i64::from(side)], wanted, "{face:?}");
+        }
+    }
+
+    #[test]
+    fn the_boxes_of_the_report_at_the_edges() {
+        let picture = RgbImage::from_fn(100, 80, |x, y| Rgb([x as u8, y as u8, 0]));
+        let face = Face { x: 2, y: 30, w: 20, h: 20, neighbors: 9 };
+        // The box is (−10, 18) with a side of 44.
+        let cut = |face: &Face, faithful| {
+            let options = CropOptions::report(faithful);
+            let square = Square::around(face, &options).within(&picture, options.outside);
+            let crop = image::load_from_memory(&square.cut(&picture, &options).unwrap()).unwrap().into_rgb8();
+            (crop.dimensions(), crop.get_pixel(0, 0).0)
+        };
+        assert_eq!(cut(&face, false), ((34, 44), [0, 18, 0]));
+        assert_eq!(cut(&face, true), ((44, 44), [0, 18, 0]));
+        // Beyond the right and the lower edge: (78, 58).
+        let corner = Face { x: 90, y: 70, ..face };
+        assert_eq!(cut(&corner, false), ((22, 22), [78, 58, 0]));
+        assert_eq!(cut(&corner, true), ((44, 44), [56, 36, 0]));
+        // Larger than the picture: (−34, −34) with a side of 132.
+        let large = Face { x: 2, y: 2, w: 60, h: 60, ..face };
+        assert_eq!(cut(&large, false), ((98, 80), [0, 0, 0]));
+        assert_eq!(cut(&large, true), ((80, 80), [0, 0, 0]));
     }
 
     #[test]
@@ -311,7 +410,7 @@ mod tests {
         let square = Square { left: -10, top: 0, side: 50 };
         let options = CropOptions::default();
         assert_eq!(square.cut(&picture, &options).unwrap_err().0, "enlarged box leaves the picture");
-        let png = square.cut(&picture, &CropOptions { pad: true, ..options }).unwrap();
+        let png = square.cut(&picture, &CropOptions { outside: Outside::Pad, ..options }).unwrap();
         let crop = image::load_from_memory(&png).unwrap().into_rgb8();
         assert_eq!(
             (crop.dimensions(), crop.get_pixel(9, 5).0, crop.get_pixel(10, 5).0),

@@ -1,9 +1,13 @@
 //! Steps that turn found pictures into a data set.
 
+pub mod art;
 pub mod cascade;
 pub mod detect;
 pub mod faces;
 pub mod grey;
 mod grouping;
+mod lines;
+pub mod measure;
 mod pyramid;
+pub mod review;
 mod scan;

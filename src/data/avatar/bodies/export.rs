@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::dataset::{Bodies, Drawing, Place};
 use super::{BONES, Joint, RATE, pose_picture};
+use crate::data::claim::claim;
 use crate::data::dataset::{Dataset, Source};
 use crate::data::import::About;
 use crate::data::skeleton::KeyPoint;
@@ -64,7 +65,7 @@ impl Bodies {
     pub fn write_folder(&self, folder: impl AsRef<Path>, poses: bool) -> Result<Written> {
         let folder = folder.as_ref();
         let drawing = Drawing::new(self.clone())?;
-        claim(folder, self, &drawing)?;
+        begin(folder, self, &drawing)?;
         let drawn = (0..drawing.len()).into_par_iter().map(|i| write_picture(folder, &drawing, i, poses));
         let drawn = drawn.try_reduce(|| 0, |a, b| Ok(a + b))?;
         let rows = (0..drawing.len()).into_par_iter().map(|i| row(&drawing, i)).collect::<Result<Vec<_>>>()?;
@@ -82,26 +83,9 @@ impl Bodies {
 }
 
 /// Takes a new or empty folder, or one that the same settings have begun.
-fn claim(folder: &Path, bodies: &Bodies, drawing: &Drawing) -> Result<()> {
+fn begin(folder: &Path, bodies: &Bodies, drawing: &Drawing) -> Result<()> {
     let settings = serde_json::json!({ "bodies": bodies, "fingerprint": drawing.fingerprint() });
-    let path = folder.join(SETTINGS);
-    fs::create_dir_all(folder).map_err(|source| Error::io("make the folder", folder, source))?;
-    match fs::read(&path) {
-        Ok(found) if serde_json::from_slice::<serde_json::Value>(&found).ok().as_ref() == Some(&settings) => Ok(()),
-        Ok(_) => {
-            let hint = "Nothing is overwritten: choose another folder, or the same settings to complete this one.";
-            Err(Error::file(path, "bodies of other settings", bodies.to_string(), hint))
-        }
-        Err(_) => {
-            let mut entries = fs::read_dir(folder).map_err(|source| Error::io("list the folder", folder, source))?;
-            if entries.next().is_some() {
-                let hint = "Nothing is overwritten: choose another folder.";
-                return Err(Error::file(folder, "a folder that is not empty", "an empty or a new one", hint));
-            }
-            let text = settings.to_string();
-            write_whole(&path, text.as_bytes()).map_err(|source| Error::io("write the settings", &path, source))
-        }
-    }
+    claim(folder, SETTINGS, &settings, "bodies", &bodies.to_string())
 }
 
 /// Writes a picture, and its pose if wanted, unless they are there; how many bodies were drawn.

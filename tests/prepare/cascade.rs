@@ -11,6 +11,8 @@ use tachie::data::prepare::detect::{DetectOptions, Hit};
 use tachie::data::prepare::faces::{CropOptions, TABLE, crop_folder};
 use tachie::rng::Seed;
 
+use super::everything_below;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cascade").join(name)
 }
@@ -257,19 +259,6 @@ fn found_pictures(folder: &Path) {
     GrayImage::new(64, 64).save(folder.join("plain.png")).unwrap();
 }
 
-fn everything_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { open.push(path) } else { files.push((path.clone(), fs::read(&path).unwrap())) }
-        }
-    }
-    files.sort();
-    files
-}
-
 #[test]
 fn a_folder_becomes_crops_and_a_table_and_nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
@@ -325,4 +314,39 @@ fn crops_are_refused_where_they_would_do_harm() {
     fs::create_dir_all(&other).unwrap();
     fs::write(other.join(TABLE), "name,age\nx,1\n").unwrap();
     assert!(crop(folder.path(), &other, &options).contains("columns name, age"));
+}
+
+/// The HKUST report's crops of the same faces: 2.2 times the box, cut off at the edges or, as its program does, moved.
+#[test]
+fn the_boxes_of_the_report_are_cut_off_or_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    found_pictures(&input);
+    let cascade = Cascade::open(fixture("small.xml")).unwrap();
+    let detect = DetectOptions { min_neighbors: 3, ..DetectOptions::default() };
+    let mut moved = 0;
+    for faithful in [false, true] {
+        let output = folder.path().join(format!("out-{faithful}"));
+        let options = CropOptions { detect, ..CropOptions::report(faithful) };
+        let report = crop_folder(&cascade, &input, &output, &options).unwrap();
+        assert_eq!(report.written, report.found, "no face is left out: {report}");
+        let mut table = csv::Reader::from_path(output.join(TABLE)).unwrap();
+        for row in table.records().map(Result::unwrap) {
+            let [x, y, w, h, left, top, side] = [2, 3, 4, 5, 6, 7, 8].map(|i| row[i].parse::<i64>().unwrap());
+            let crop = image::open(output.join(&row[0])).unwrap();
+            let size = (i64::from(crop.width()), i64::from(crop.height()));
+            let (wanted, end) = ([x - 6 * w / 10, y - 6 * h / 10], 22 * w.max(h) / 10);
+            if faithful {
+                let side = end.min(160);
+                assert_eq!([left, top], [wanted[0].clamp(0, 200 - side), wanted[1].clamp(0, 160 - side)], "{row:?}");
+                assert_eq!(size, (side, side), "{row:?}");
+                moved += usize::from([left, top] != wanted);
+            } else {
+                assert_eq!(([left, top], side), (wanted, end), "{row:?}");
+                let length = |start: i64, most: i64| (start + side).min(most) - start.max(0);
+                assert_eq!(size, (length(left, 200), length(top, 160)), "{row:?}");
+            }
+        }
+    }
+    assert!(moved > 0);
 }
