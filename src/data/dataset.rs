@@ -14,6 +14,7 @@ use super::tags::{Labels, TagSet};
 use crate::{Error, Result};
 
 pub use super::splits::{Split, Splits};
+pub use super::tag_table::{TagCount, TagTable};
 
 /// Where pictures come from: a folder, a packed store, a renderer.
 pub trait Source: Send + Sync {
@@ -97,29 +98,11 @@ pub struct Dataset {
 }
 
 struct Shared {
-    source: Box<dyn Source>,
+    source: Arc<dyn Source>,
     splits: Splits,
     assigned: OnceLock<Vec<Split>>,
-}
-
-/// How many pictures of a data set carry each tag.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TagTable {
-    /// Number of pictures counted.
-    pub pictures: usize,
-    /// Every tag in label order: name, sum of its values (the number of pictures for on/off tags), share of the pictures.
-    pub rows: Vec<TagCount>,
-}
-
-/// One row of a [`TagTable`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct TagCount {
-    /// The tag.
-    pub name: String,
-    /// Pictures on which it is on (value of at least one half).
-    pub count: usize,
-    /// `count` as a share of all pictures, in [0, 1].
-    pub share: f64,
+    /// The pictures that were needed so far, of a data set that keeps them.
+    kept: Option<Vec<OnceLock<RgbImage>>>,
 }
 
 impl Dataset {
@@ -129,7 +112,7 @@ impl Dataset {
     }
 
     pub(super) fn new(source: Box<dyn Source>, splits: Splits) -> Dataset {
-        let shared = Shared { source, splits, assigned: OnceLock::new() };
+        let shared = Shared { source: source.into(), splits, assigned: OnceLock::new(), kept: None };
         Dataset { shared: Arc::new(shared), chosen: None, part: String::new() }
     }
 
@@ -163,7 +146,26 @@ impl Dataset {
     /// # Errors
     /// When `i` is not below [`len`](Dataset::len), or the picture cannot be read or made.
     pub fn image(&self, i: usize) -> Result<RgbImage> {
-        self.shared.source.image(self.position(i)?)
+        let position = self.position(i)?;
+        let Some(slot) = self.shared.kept.as_ref().map(|kept| &kept[position]) else {
+            return self.shared.source.image(position);
+        };
+        match slot.get() {
+            Some(picture) => Ok(picture.clone()),
+            None => {
+                let picture = self.shared.source.image(position)?;
+                Ok(slot.get_or_init(|| picture).clone())
+            }
+        }
+    }
+
+    /// The same data set, whose pictures stay in memory (3·[`size`](Dataset::size)² bytes each) once they were needed: for
+    /// sources that are slow, like drawn bodies, whose training would otherwise draw every picture anew in every round.
+    pub fn in_memory(&self) -> Dataset {
+        let shared = &self.shared;
+        let kept = Some((0..shared.source.len()).map(|_| OnceLock::new()).collect());
+        let shared = Shared { source: shared.source.clone(), splits: shared.splits, assigned: OnceLock::new(), kept };
+        Dataset { shared: Arc::new(shared), ..self.clone() }
     }
 
     /// The first `n` pictures with their labels as captions.
@@ -245,22 +247,6 @@ impl Dataset {
         Ok(Dataset { chosen: Some(Arc::new(chosen)), part, ..self.clone() })
     }
 
-    /// How many pictures carry each tag.
-    pub fn tag_table(&self) -> TagTable {
-        let mut counts = vec![0; self.tags().len()];
-        for i in self.positions() {
-            let labels = self.shared.source.labels(i);
-            counts.iter_mut().zip(labels).for_each(|(count, value)| *count += usize::from(value >= 0.5));
-        }
-        let pictures = self.len();
-        let row = |(name, count): (&str, usize)| TagCount {
-            name: name.to_string(),
-            count,
-            share: if pictures == 0 { 0.0 } else { count as f64 / pictures as f64 },
-        };
-        TagTable { pictures, rows: self.tags().names().into_iter().zip(counts).map(row).collect() }
-    }
-
     /// What was found wrong with the files, and what was done about it.
     pub fn report(&self) -> Report {
         self.shared.source.report()
@@ -288,7 +274,7 @@ impl Dataset {
         self.shared.source.split(self.position(i).ok()?)
     }
 
-    fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn positions(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter_map(|i| self.position(i).ok())
     }
 
@@ -393,12 +379,51 @@ impl fmt::Debug for Dataset {
     }
 }
 
-impl fmt::Display for TagTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pictures", self.pictures)?;
-        for row in &self.rows {
-            write!(f, "\n{:>8} {:>6.2} %  {}", row.count, 100.0 * row.share, row.name)?;
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::data::avatar::Avatar;
+
+    #[test]
+    fn what_stays_in_memory_is_made_once() {
+        struct Counting(Dataset, Arc<AtomicUsize>);
+        impl Source for Counting {
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+            fn tags(&self) -> &TagSet {
+                self.0.tags()
+            }
+            fn image(&self, i: usize) -> Result<RgbImage> {
+                self.1.fetch_add(1, Ordering::Relaxed);
+                self.0.image(i)
+            }
+            fn labels(&self, _: usize) -> Vec<f32> {
+                vec![0.0; self.tags().len()]
+            }
+            fn name(&self) -> String {
+                self.0.name()
+            }
+            fn fingerprint(&self) -> String {
+                self.0.fingerprint()
+            }
+            fn size(&self) -> u32 {
+                self.0.size()
+            }
         }
-        Ok(())
+        let made = Arc::new(AtomicUsize::new(0));
+        let drawn = Dataset::from_source(Counting(Avatar::faces().size(16).take(12).unwrap(), made.clone()));
+        let kept = drawn.in_memory();
+        assert_eq!((drawn.fingerprint(), drawn.train().name()), (kept.fingerprint(), kept.train().name()));
+        let part = kept.subset(&[3, 5]).unwrap();
+        for _ in 0..3 {
+            assert_eq!(part.image(1).unwrap(), kept.image(5).unwrap());
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(drawn.image(5).unwrap(), kept.image(5).unwrap());
+        assert_eq!(made.load(Ordering::Relaxed), 2);
+        assert!(kept.image(12).is_err());
     }
 }

@@ -13,6 +13,7 @@ pub mod prepare;
 pub mod report;
 mod splits;
 pub mod store;
+mod tag_table;
 pub mod tags;
 
 pub use batch::{Batch, Images};
