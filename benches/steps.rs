@@ -3,16 +3,19 @@
 //! `cargo bench --profile dev --bench steps -- [--python PYTHON] [--threads N] [--rounds N] [--only TEXT] [--large] [--memory] [--json FILE]`
 //! (the development profile optimises, and shares the compiled dependencies).
 //!
-//! tachie's side is the trainer of a notebook, `Trainer::step_on`, on one batch of drawn faces. `PYTHON` is an interpreter
-//! with PyTorch and safetensors (benches/pytorch/steps.py). Before anything is timed both do one step from the same
-//! weights, batch and noise; parameter counts, losses and the moved weights have to agree. Then they take turns, round
-//! by round; printed are the medians over rounds of wall time and of the ratios of neighbours: below 1 tachie is faster.
+//! tachie's side is the trainer of a notebook, `Trainer::step_on`, on one batch of drawn faces or bodies. `PYTHON` is an
+//! interpreter with PyTorch and safetensors (benches/pytorch/steps.py). Before anything is timed both do one step from
+//! the same weights, batch and noise; parameter counts, losses and the moved weights have to agree. Then they take turns,
+//! round by round; printed are the medians over rounds of wall time and of the ratios of neighbours: below 1 tachie is
+//! faster.
 //! Where the penalty comes on every k-th step only, a round has a multiple of k steps, and the time is that of one.
 //!
 //! `--memory` measures the peak of resident memory instead, each side in a process of its own: absolute, and its growth
 //! since libraries and threads were there (after a first small convolution) without the code that was read meanwhile:
 //! weights, batch, optimizers, running averages and everything that a step needs.
 
+#[path = "common/growing.rs"]
+mod growing;
 #[path = "common/memory.rs"]
 mod memory;
 #[path = "common/models.rs"]
@@ -33,7 +36,8 @@ mod training;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use models::{Model, models};
+use growing::{Config, Grown, grown};
+use models::{Measured, Model, export, exported, import, models};
 use options::{Effort, Options};
 use report::{Growth, child, in_pool, script, warm_up};
 use serde_json::json;
@@ -68,21 +72,27 @@ fn main() -> Result<()> {
     if let Some(folder) = &child {
         return in_pool(shared.threads, || remember(folder));
     }
-    let chosen = models().into_iter().filter(|model| model.name.contains(&shared.only) && (large || !model.large));
+    let chosen = all().into_iter().filter(|model| model.name().contains(&shared.only) && (large || !model.large()));
     if memory {
-        let rows = chosen.map(|model| memory_row(&model, &shared)).collect::<Result<Vec<_>>>()?;
+        let rows = chosen.map(|model| memory_row(model.as_ref(), &shared)).collect::<Result<Vec<_>>>()?;
         return shared.write(&rows);
     }
     let mut rival = shared.start("pytorch/steps.py", shared.threads, &[])?;
     let mut rows = Vec::new();
     for model in chosen {
-        let rounds = if model.large { shared.rounds.min(LARGE_ROUNDS) } else { shared.rounds };
+        let rounds = if model.large() { shared.rounds.min(LARGE_ROUNDS) } else { shared.rounds };
         let effort = Effort { rounds, ..shared.effort(TURN) };
-        let row = in_pool(shared.threads, || measure(&model, rival.as_mut(), effort, true))?;
+        let row = in_pool(shared.threads, || measure(model.as_ref(), rival.as_mut(), effort, true))?;
         print(&row);
         rows.push(row);
     }
     shared.write(&rows)
+}
+
+/// Everything that has a row.
+fn all() -> Vec<Box<dyn Measured>> {
+    let faces = models().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
+    faces.chain(grown().into_iter().map(|model| Box::new(model) as Box<dyn Measured>)).collect()
 }
 
 fn print(row: &Row) {
@@ -95,11 +105,11 @@ fn print(row: &Row) {
 }
 
 /// Peak memory of both sides, each in a process of its own.
-fn memory_row(model: &Model, shared: &Options) -> Result<Growth> {
+fn memory_row(model: &dyn Measured, shared: &Options) -> Result<Growth> {
     let folder = folder()?;
     in_pool(shared.threads, || -> Result<()> {
         let trainer = model.trainer(&folder.path().join("run"))?;
-        model.export(&trainer, &model.batch()?, folder.path())
+        export(model, &trainer, &model.batch()?, folder.path())
     })?;
     let steps = MEMORY_STEPS.next_multiple_of(model.cycle());
     let (path, threads) = (folder.path().display().to_string(), shared.threads.to_string());
@@ -107,14 +117,28 @@ fn memory_row(model: &Model, shared: &Options) -> Result<Growth> {
     let python = shared.python.as_deref();
     let theirs =
         python.map(|python| child(Some(python), &[&script("pytorch/steps.py"), &threads, &path, &steps.to_string()]));
-    Growth::of(&model.name, ours, theirs.transpose()?)
+    Growth::of(model.name(), ours, theirs.transpose()?)
 }
 
 /// tachie's side of a memory measurement.
 fn remember(folder: &Path) -> Result<()> {
     warm_up()?;
     let start = memory::begin();
-    let (model, batch) = Model::import(folder)?;
+    let name = String::new();
+    let (model, batch): (Box<dyn Measured>, _) = match exported(folder)?.as_str() {
+        Grown::PSGAN => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Grown { name, config: Config::Psgan(config) }), batch)
+        }
+        Grown::STYLEGAN => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Grown { name, config: Config::Stylegan(config) }), batch)
+        }
+        _ => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Model { name, config, large: false }), batch)
+        }
+    };
     let mut trainer = model.trainer(&folder.join("remembered"))?;
     for _ in 0..MEMORY_STEPS.next_multiple_of(model.cycle()) {
         trainer.step_on(&batch)?;

@@ -2,6 +2,9 @@
 //! training.
 
 #[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../benches/common/growing.rs"]
+mod growing;
+#[allow(dead_code, reason = "the benches use the rest")]
 #[path = "../benches/common/models.rs"]
 mod models;
 #[allow(dead_code, reason = "the benches use the rest")]
@@ -15,10 +18,13 @@ use tachie::candle_core::{DType, Device, Tensor};
 use tachie::models::catalogue::catalogue;
 use tachie::models::make_girls::{Adversaries, MakeGirls};
 use tachie::nn::params::{ParamStore, Training};
+use tachie::nn::progressive::{Group, GrowingShape};
 use tachie::train::gan::{Gan, Player};
 use tachie::train::history::History;
+use tachie::train::plan::{Growth, Phase};
 
-use models::{Model, models as measured};
+use growing::{Config, Grown, grown};
+use models::{Measured, Model, models as measured};
 
 #[test]
 fn every_preset_of_make_girls_and_its_baseline_is_measured() {
@@ -127,10 +133,50 @@ fn numbers(tensors: &BTreeMap<String, Tensor>) -> Vec<(String, Vec<f32>)> {
     tensors.iter().map(|(name, tensor)| (name.clone(), numbers(tensor))).collect()
 }
 
+/// specs/fullbody.md A.1 and B.3 at 64 px with 64 channels, 32 at the end, 20 key points; D.2 with four layers of mapping.
+#[test]
+fn models_that_grow_are_measured_at_their_size() {
+    let counts = [[404_527, 405_473], [380_271, 353_633]];
+    for (model, [generator, discriminator]) in grown().into_iter().zip(counts) {
+        let folder = tempfile::tempdir().unwrap();
+        let trainer = model.trainer(folder.path()).unwrap();
+        let found = ["g", "d"].map(|player| trainer.networks().params.count(player));
+        assert_eq!(found, [generator, discriminator], "{}", model.name());
+        let batch = model.batch().unwrap();
+        assert_eq!(batch.images.dims(), [16, 3, 64, 64]);
+        assert_eq!(batch.points.as_ref().unwrap().dims(), [16, 20, 3]);
+        let noise = model.noise(&batch).unwrap();
+        assert!(noise["z/generator"].dims()[1] == 64 && !noise.contains_key("z"), "{:?}", noise.keys());
+    }
+}
+
 #[test]
 fn a_step_on_the_loaders_batch_is_the_step_of_a_training() {
+    let grown: Vec<Grown> = grown()
+        .into_iter()
+        .map(|mut model| {
+            match &mut model.config {
+                Config::Psgan(config) => shrink(&mut config.network, &mut config.growth),
+                Config::Stylegan(config) => {
+                    shrink(&mut config.network, &mut config.growth);
+                    config.group = Group::Whole;
+                }
+            }
+            model
+        })
+        .collect();
+    stepped(&Model { name: "tiny".into(), config: MakeGirls::tiny().batch(2), large: false });
+    grown.iter().for_each(|model| stepped(model));
+}
+
+/// As few pixels and pictures as will do.
+fn shrink(network: &mut GrowingShape, growth: &mut Growth) {
+    network.resolution = 8;
+    growth.phases[0] = Phase { resolution: 8, batch: 2, ..growth.phases[0] };
+}
+
+fn stepped(model: &dyn Measured) {
     let folder = tempfile::tempdir().unwrap();
-    let model = Model { name: "tiny".into(), config: MakeGirls::tiny().batch(2), large: false };
     let mut trained = model.trainer(&folder.path().join("trained")).unwrap();
     trained.steps(1).unwrap();
     let mut stepped = model.trainer(&folder.path().join("stepped")).unwrap();

@@ -467,7 +467,10 @@ fn what_cannot_be_measured_is_refused() {
     for (name, _) in Metric::names() {
         match Metric::named(name) {
             Ok(metric) => assert_eq!(metric.name(), *name),
-            Err(error) => assert!(*name == "lpips" && error.to_string().contains("tachie fetch weights-lpips-alex")),
+            Err(error) => {
+                let hint = if *name == "lpips" { "tachie fetch weights-lpips-alex" } else { "tachie compare" };
+                assert!(error.to_string().contains(hint), "{name}: {error}");
+            }
         }
     }
     assert!(Metric::named("fdi").unwrap_err().to_string().contains("fid-infinity"));

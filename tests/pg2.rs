@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use tachie::candle_core::{DType, Device, Tensor};
 use tachie::data::avatar::Avatar;
-use tachie::data::batch::Batch;
+use tachie::data::batch::{Batch, Images};
 use tachie::data::dataset::{Dataset, Source};
 use tachie::data::skeleton::{KeyPoint, Skeleton};
 use tachie::data::tags::TagSet;
+use tachie::metrics::evaluate::{Evaluation, Metric};
+use tachie::metrics::pictures::ssim::Ssim;
 use tachie::models::baselines::pg2::{Adversaries, Pg2, Pg2Config, pose_mask};
 use tachie::nn::params::{ParamStore, Training};
 use tachie::rng::{Seed, seed};
@@ -191,4 +193,33 @@ fn both_stages_are_trained_and_used() {
     assert_eq!((made.len(), made.size()), (3, (32, 32)));
     let message = gan.train_on(&people(), folder.path().join("single")).unwrap_err().to_string();
     assert!(message.contains("pairs"), "{message}");
+}
+
+/// specs/fullbody.md B.7: SSIM and mask-SSIM are of what PG2 translates, and of nothing else.
+#[test]
+fn quality_is_compared_with_the_true_pictures() {
+    let pairs = people().pairs(6, seed(3), whom).unwrap();
+    let gan = small().build(&Device::Cpu).unwrap();
+    let results = Evaluation::on(&pairs)
+        .metrics(Metric::quality(gan.config()))
+        .model("PG2", &gan)
+        .model("others", &pairs.images(6).unwrap())
+        .quiet()
+        .run()
+        .unwrap();
+    let all: Vec<usize> = (0..6).collect();
+    let sources: Vec<_> = all.iter().map(|&i| pairs.source_image(i).unwrap()).collect();
+    let poses = pairs.poses(&all).unwrap();
+    let made = gan.repose(&Images::from_rgb(&sources).unwrap(), &poses).unwrap();
+    let (made, real) = (Images::from_rgb(&made.to_rgb().unwrap()).unwrap().tensor, pairs.images(6).unwrap().tensor);
+    let masks = pose_mask(&poses, &[[0, 1]], 32, 4.0).unwrap().affine(2.0, -1.0).unwrap();
+    let expected = [
+        Ssim::uniform().score(&real, &made).unwrap().value,
+        Ssim::uniform().masked(&real, &made, &masks).unwrap().value,
+    ];
+    let found = ["ssim", "mask-ssim"].map(|key| results.value(key).unwrap());
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?} {expected:?}");
+    let keys: Vec<&str> = results.rows[1].measured.iter().map(|measured| measured.key.as_str()).collect();
+    assert_eq!(keys, ["fid", "sharpness"]);
+    assert!(results.notes.iter().any(|note| note.contains("others") && note.contains("ssim")), "{:?}", results.notes);
 }

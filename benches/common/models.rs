@@ -1,8 +1,9 @@
-//! The models whose training steps are measured, and what both sides of a comparison start from.
+//! The models of faces whose training steps are measured, and what both sides of a comparison start from.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tachie::candle_core::Tensor;
 use tachie::data::avatar::Avatar;
@@ -22,7 +23,7 @@ use tachie::weights::safetensors;
 use tachie::{Error, Result};
 
 /// The seed of weights, pictures and noise.
-const SEED: Seed = Seed(0);
+pub const SEED: Seed = Seed(0);
 
 /// A model, and how many pictures a step shows it.
 #[derive(Clone)]
@@ -56,13 +57,87 @@ pub fn models() -> Vec<Model> {
     ]
 }
 
-impl Model {
-    /// Steps after which everything has happened as often as it should: one that penalises, and those between.
-    pub fn cycle(&self) -> u64 {
-        self.config.objective.gp_interval
+/// A model whose step is measured beside another program.
+pub trait Measured: Send + Sync {
+    /// Entry and preset of the catalogue, and what differs.
+    fn name(&self) -> &str;
+
+    /// Whether a step takes so long that it is only measured when asked for.
+    fn large(&self) -> bool {
+        false
     }
 
-    /// The same model with a penalty on every step: what the two sides are compared by.
+    /// Steps after which everything has happened as often as it should: one that penalises, and those between.
+    fn cycle(&self) -> u64 {
+        1
+    }
+
+    /// The trainer that a notebook gets, in a run folder of its own.
+    fn trainer(&self, folder: &Path) -> Result<Trainer>;
+
+    /// [`trainer`](Measured::trainer) with a penalty on every step: what the two sides are compared by.
+    fn penalising(&self, folder: &Path) -> Result<Trainer> {
+        self.trainer(folder)
+    }
+
+    /// The one batch that every step shows.
+    fn batch(&self) -> Result<Batch>;
+
+    /// Which replica is meant, and everything that the step follows from.
+    fn about(&self) -> Result<Value>;
+
+    /// What step 1 draws, by the names that the other side knows. The first losses differ if this is not what it draws.
+    fn noise(&self, batch: &Batch) -> Result<BTreeMap<String, Tensor>>;
+}
+
+/// Writes what the other side needs to do the same: configuration, weights, batch, and the noise of step 1.
+pub fn export(model: &dyn Measured, trainer: &Trainer, batch: &Batch, folder: &Path) -> Result<()> {
+    let path = folder.join(MODEL);
+    std::fs::write(&path, model.about()?.to_string()).map_err(|source| Error::io("write the model", &path, source))?;
+    safetensors::write(folder.join(START), &trainer.networks().params.tensors(), model.name())?;
+    let mut tensors = model.noise(batch)?;
+    tensors.insert("images".into(), batch.images.clone());
+    let more = [("labels", &batch.labels), ("points", &batch.points)];
+    tensors.extend(more.into_iter().filter_map(|(name, tensor)| Some((name.to_string(), tensor.clone()?))));
+    safetensors::write(folder.join(BATCH), &tensors, model.name())
+}
+
+/// The name of the replica of an exported model.
+pub fn exported(folder: &Path) -> Result<String> {
+    about(folder).map(|about| about["model"].as_str().unwrap_or_default().to_string())
+}
+
+/// The configuration of an exported model, and its batch.
+pub fn import<C: DeserializeOwned>(folder: &Path) -> Result<(C, Batch)> {
+    let bad = |error: serde_json::Error| Error::file(folder.join(MODEL), error.to_string(), "an exported model", "");
+    let config = serde_json::from_value(about(folder)?["config"].take()).map_err(bad)?;
+    let path = folder.join(BATCH);
+    let tensors = safetensors::read(&path)?.tensors;
+    let images = tensors.get("images").cloned();
+    let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
+    let indices = (0..images.dims()[0]).collect();
+    let [labels, points] = ["labels", "points"].map(|name| tensors.get(name).cloned());
+    Ok((config, Batch { images, labels, points, sources: None, indices }))
+}
+
+fn about(folder: &Path) -> Result<Value> {
+    let path = folder.join(MODEL);
+    let text = std::fs::read(&path).map_err(|source| Error::io("read the model", &path, source))?;
+    serde_json::from_slice(&text).map_err(|error| Error::file(&path, error.to_string(), "an exported model", ""))
+}
+
+/// What a model says of itself.
+pub fn described(model: &str, config: &impl serde::Serialize) -> Result<Value> {
+    let bad =
+        |error: serde_json::Error| Error::invalid("configuration", error.to_string(), "one that JSON can hold", "");
+    Ok(json!({ "model": model, "config": serde_json::to_value(config).map_err(bad)? }))
+}
+
+impl Model {
+    /// The name of its replica.
+    pub const REPLICA: &str = "make-girls";
+
+    /// The same model with a penalty on every step.
     pub fn penalised(&self) -> Model {
         let objective = ObjectiveConfig { gp_interval: 1, ..self.config.objective.clone() };
         Model { config: self.config.clone().objective(objective), ..self.clone() }
@@ -73,48 +148,45 @@ impl Model {
         Avatar::faces().size(self.config.size() as u32).take(self.config.schedule.batch)
     }
 
-    /// The trainer that [`MakeGirls::train_on`] gives in a notebook, in a run folder of its own.
-    pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
-        let faces = self.faces()?;
-        let config = MakeGirlsConfig { tags: faces.tags().clone(), ..self.config.clone() };
-        let gan = config.build_with(&tachie::device()?, SEED)?;
-        gan.train_with(&faces, folder, Options::default().seed(SEED).threads(0))
+    /// The configuration with the tags of its faces.
+    fn tagged(&self) -> Result<MakeGirlsConfig> {
+        Ok(MakeGirlsConfig { tags: self.faces()?.tags().clone(), ..self.config.clone() })
+    }
+}
+
+impl Measured for Model {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The one batch that every step shows.
-    pub fn batch(&self) -> Result<Batch> {
+    fn large(&self) -> bool {
+        self.large
+    }
+
+    fn cycle(&self) -> u64 {
+        self.config.objective.gp_interval
+    }
+
+    fn trainer(&self, folder: &Path) -> Result<Trainer> {
+        let gan = self.tagged()?.build_with(&tachie::device()?, SEED)?;
+        gan.train_with(&self.faces()?, folder, Options::default().seed(SEED).threads(0))
+    }
+
+    fn penalising(&self, folder: &Path) -> Result<Trainer> {
+        self.penalised().trainer(folder)
+    }
+
+    fn batch(&self) -> Result<Batch> {
         let options = LoaderOptions { batch: self.config.schedule.batch, threads: 0, ..LoaderOptions::default() };
         Loader::new(&self.faces()?, options)?.next()
     }
 
-    /// Writes what the other side needs to do the same: configuration, weights, batch, and the noise of step 1.
-    pub fn export(&self, trainer: &Trainer, batch: &Batch, folder: &Path) -> Result<()> {
-        let tags = self.faces()?.tags().clone();
-        let config = MakeGirlsConfig { tags, ..self.config.clone() };
-        let about = json!({ "config": config });
-        let path = folder.join(MODEL);
-        std::fs::write(&path, about.to_string()).map_err(|source| Error::io("write the model", &path, source))?;
-        safetensors::write(folder.join(START), &trainer.networks().params.tensors(), &self.name)?;
-        let mut tensors = noise(&config, batch)?;
-        tensors.insert("images".into(), batch.images.clone());
-        tensors.extend(batch.labels.clone().map(|labels| ("labels".to_string(), labels)));
-        safetensors::write(folder.join(BATCH), &tensors, &self.name)
+    fn about(&self) -> Result<Value> {
+        described(Model::REPLICA, &self.tagged()?)
     }
 
-    /// Reads back a model and its batch.
-    pub fn import(folder: &Path) -> Result<(Model, Batch)> {
-        let path = folder.join(MODEL);
-        let text = std::fs::read(&path).map_err(|source| Error::io("read the model", &path, source))?;
-        let bad = |error: serde_json::Error| Error::file(&path, error.to_string(), "an exported model", "");
-        let about: Value = serde_json::from_slice(&text).map_err(bad)?;
-        let config: MakeGirlsConfig = serde_json::from_value(about["config"].clone()).map_err(bad)?;
-        let path = folder.join(BATCH);
-        let tensors = safetensors::read(&path)?.tensors;
-        let images = tensors.get("images").cloned();
-        let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
-        let indices = (0..images.dims()[0]).collect();
-        let batch = Batch { images, labels: tensors.get("labels").cloned(), points: None, sources: None, indices };
-        Ok((Model { name: String::new(), config, large: false }, batch))
+    fn noise(&self, batch: &Batch) -> Result<BTreeMap<String, Tensor>> {
+        noise(&self.tagged()?, batch)
     }
 }
 
@@ -122,13 +194,9 @@ impl Model {
 const MODEL: &str = "model.json";
 const START: &str = "start.safetensors";
 const BATCH: &str = "batch.safetensors";
-
 /// Weights, running averages included, that the other side writes after its first step.
-pub fn after(folder: &Path) -> PathBuf {
-    folder.join("after.safetensors")
-}
+pub const AFTER: &str = "after.safetensors";
 
-/// What step 1 draws, by the names that the other side knows. The first losses differ if this is not what it draws.
 fn noise(config: &MakeGirlsConfig, batch: &Batch) -> Result<BTreeMap<String, Tensor>> {
     let (step, device) = (Step::new(1, SEED, Position::default()), batch.images.device());
     let mut stream = step.stream("labels");

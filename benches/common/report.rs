@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tachie::autograd::backward;
 use tachie::candle_core::Var;
@@ -42,8 +43,8 @@ pub fn warm_up() -> Result<()> {
     Ok(())
 }
 
-/// Runs a process (this program when there is none named) that ends by printing a [`Peak`].
-pub fn child(program: Option<&str>, arguments: &[&str]) -> Result<Peak> {
+/// Runs a process (this program when there is none named) that ends by printing what it found, a [`Peak`] at least.
+pub fn child<T: DeserializeOwned>(program: Option<&str>, arguments: &[&str]) -> Result<T> {
     let own = std::env::current_exe().map_err(|source| Error::io("find", "this program", source))?;
     let program = program.map_or(own, Into::into);
     let mut command = Command::new(&program);

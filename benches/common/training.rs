@@ -13,7 +13,7 @@ use tachie::train::trainer::Trainer;
 use tachie::weights::safetensors;
 use tachie::{Error, Result};
 
-use super::models::{self, Model};
+use super::models::{AFTER, Measured, export};
 use super::options::Effort;
 use super::rival::Rival;
 use super::stats::median;
@@ -57,7 +57,7 @@ pub struct Agreement {
 }
 
 /// Both sides, round by round; `compared` has their first steps compared before.
-pub fn measure(model: &Model, mut rival: Option<&mut Rival>, effort: Effort, compared: bool) -> Result<Row> {
+pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effort, compared: bool) -> Result<Row> {
     let folder = folder()?;
     let batch = model.batch()?;
     let agreement = match rival.as_mut().filter(|_| compared) {
@@ -65,7 +65,7 @@ pub fn measure(model: &Model, mut rival: Option<&mut Rival>, effort: Effort, com
         None => None,
     };
     let mut trainer = model.trainer(&folder.path().join("run"))?;
-    model.export(&trainer, &batch, folder.path())?;
+    export(model, &trainer, &batch, folder.path())?;
     let mut ours = |steps: u64| -> Result<f64> {
         let start = Instant::now();
         for _ in 0..steps {
@@ -92,44 +92,44 @@ pub fn measure(model: &Model, mut rival: Option<&mut Rival>, effort: Effort, com
     let ratios: Vec<f64> = mine.iter().zip(&others).map(|(mine, other)| mine / other).collect();
     let known = |values: &[f64]| (!values.is_empty()).then(|| median(values.to_vec()));
     let (pytorch, ratio) = (known(&others), known(&ratios));
-    Ok(Row { name: model.name.clone(), parameters, tachie: median(mine), pytorch, ratio, ratios, agreement })
+    Ok(Row { name: model.name().to_string(), parameters, tachie: median(mine), pytorch, ratio, ratios, agreement })
 }
 
 /// That both sides compute the same: parameter counts, every loss of the first step, and the weights after it.
-fn compare(model: &Model, batch: &Batch, folder: &Path, rival: &mut Rival) -> Result<Agreement> {
-    let mut trainer = model.penalised().trainer(&folder.join("check"))?;
-    model.export(&trainer, batch, folder)?;
+fn compare(model: &dyn Measured, batch: &Batch, folder: &Path, rival: &mut Rival) -> Result<Agreement> {
+    let mut trainer = model.penalising(&folder.join("check"))?;
+    export(model, &trainer, batch, folder)?;
     let answer = rival.ask(&json!({ "check": folder }))?;
     let counted = json!(counts(&trainer));
     if answer["parameters"] != counted {
         let (found, expected) = (answer["parameters"].to_string(), counted.to_string());
-        return Err(Error::invalid(format!("{}: PyTorch's numbers of parameters", model.name), found, expected, ""));
+        return Err(Error::invalid(format!("{}: PyTorch's numbers of parameters", model.name()), found, expected, ""));
     }
     let start = copies(&trainer)?;
     let losses = trainer.step_on(batch)?.losses;
     let difference = compare_losses(model, &losses, &answer["losses"])?;
-    let theirs = safetensors::read(models::after(folder))?.tensors;
+    let theirs = safetensors::read(folder.join(AFTER))?.tensors;
     let networks = trainer.networks();
     let weights = apart(&networks.params.tensors(), &start, &theirs, "")?;
     let averages = apart(&networks.average.tensors(), &start, &theirs, "average.")?;
     if !(weights <= WEIGHTS && averages <= WEIGHTS) {
         let found = format!("{weights:.1e} (running averages {averages:.1e}) of the way apart");
-        let what = format!("{}: weights after the first step", model.name);
+        let what = format!("{}: weights after the first step", model.name());
         return Err(Error::invalid(what, found, format!("at most {WEIGHTS}"), "The replica computes something else."));
     }
     Ok(Agreement { losses: difference, weights, averages })
 }
 
 /// Prints every loss of both sides; returns the largest relative difference.
-fn compare_losses(model: &Model, ours: &BTreeMap<String, f64>, theirs: &Value) -> Result<f64> {
-    println!("{}: losses of the first step, tachie and PyTorch", model.name);
+fn compare_losses(model: &dyn Measured, ours: &BTreeMap<String, f64>, theirs: &Value) -> Result<f64> {
+    println!("{}: losses of the first step, tachie and PyTorch", model.name());
     let mut largest: f64 = 0.0;
     for (name, &mine) in ours {
         let other = Rival::number(theirs, name)?;
         let difference = (mine - other).abs() / mine.abs().max(other.abs()).max(1e-6);
         println!("  {name:<24} {mine:>14.7} {other:>14.7}");
         if difference.is_nan() || difference > LOSSES {
-            let what = format!("{}: {name} in the first step", model.name);
+            let what = format!("{}: {name} in the first step", model.name());
             let (found, expected) = (other.to_string(), format!("{mine}, that of tachie"));
             return Err(Error::invalid(what, found, expected, "The replica computes something else."));
         }

@@ -9,7 +9,7 @@ use tachie::rng::Seed;
 use tachie::train::plan::Precision;
 use tachie::{Error, Result};
 
-use super::models::Model;
+use super::models::{Measured, Model};
 use super::steps::How;
 use super::{cases, steps};
 

@@ -10,7 +10,7 @@ use tachie::rng::Seed;
 use tachie::train::plan::Precision;
 use tachie::train::trainer::{Options, Trainer};
 
-use super::models::{Model, models};
+use super::models::{Measured, Model, models};
 
 /// Pictures of a step whose numbers are compared or counted: none of that depends on how many there are.
 const PICTURES: usize = 2;

@@ -11,7 +11,7 @@ use tachie::rng::Seed;
 use tachie::train::plan::Precision;
 use tachie::{Error, Result};
 
-use super::models::{Model, models};
+use super::models::{Measured, Model, export, models};
 use super::operations::{self, Case};
 use super::steps::{self, How};
 
@@ -169,7 +169,7 @@ impl Clock<'_> {
         let runs = tempfile::tempdir().map_err(|source| Error::io("make a folder", std::env::temp_dir(), source))?;
         let (mut trainer, batch) = steps::trainer(model, self.gpu, how, runs.path())?;
         if how.precision == Precision::F32 {
-            model.export(&trainer, &model.batch()?, folder)?;
+            export(model, &trainer, &model.batch()?, folder)?;
         }
         let cycle = model.cycle();
         let time = self.measured(STEP, || (0..cycle).try_for_each(|_| trainer.step_on(&batch).map(|_| ())))?;

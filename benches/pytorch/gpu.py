@@ -102,10 +102,10 @@ def operation(ops, request, half):
     return case.both
 
 
-def step(Training, folder, mode):
+def step(open_training, folder, mode):
     """A training step as a function; `mode` is tf32, bf16 or compiled."""
     torch.set_default_dtype(torch.float32)
-    training = Training(folder)
+    training = open_training(folder)
     precision = contextlib.nullcontext
     if mode == "bf16":
         device = next(iter(training.batch.values())).device.type
@@ -141,7 +141,7 @@ def measured(folder, device, quick):
     for model in sorted(folder.glob("model-*")):
         name = (model / "name.txt").read_text()
         for mode in (*MODES, "compiled"):
-            measure(("step", name, mode), lambda: step(steps.Training, model, mode))
+            measure(("step", name, mode), lambda: step(steps.training, model, mode))
     return times
 
 

@@ -1,4 +1,4 @@
-"""The other side of benches/steps.rs: full training steps of make.girls.moe and its baseline in PyTorch.
+"""The other side of benches/steps.rs: full training steps of make.girls.moe, its baseline, PSGAN and StyleGAN in PyTorch.
 
 Arguments: threads. Every line of standard input is a request as JSON, the answer a line of JSON:
 {"check": FOLDER} does one step on exported weights, batch and noise, penalty included whatever the interval says; the
@@ -17,28 +17,25 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+import growing
 import memory
-from networks import build
+import networks
+
+PLAYERS = ("generator", "discriminator")
 
 
 class Training:
     """The networks, optimizers and running averages of one model, and its batch."""
 
-    def __init__(self, folder, penalise_always=False):
+    def __init__(self, folder, config, networks, rates, betas):
         folder = Path(folder)
-        self.config = json.loads((folder / "model.json").read_text())["config"]
-        objective = self.config["objective"]
-        self.interval = 1 if penalise_always else objective["gp_interval"]
-        self.objective = objective
+        self.config = config
         start = load_file(folder / "start.safetensors")
         self.batch = load_file(folder / "batch.safetensors")
-        self.networks = dict(zip("gd", build(self.config)))
+        self.networks = dict(zip("gd", networks))
         for player, network in self.networks.items():
             load(network, start, player)
         del start
-        schedule = self.config["schedule"]
-        rates = {"g": schedule["generator_rate"], "d": schedule["discriminator_rate"]}
-        betas = (schedule["beta1"], schedule["beta2"])
         self.optimizers = {
             player: torch.optim.Adam(network.parameters(), lr=rates[player], betas=betas, fused=True)
             for player, network in self.networks.items()
@@ -48,7 +45,40 @@ class Training:
         self.averages = [p.detach().clone() for p in self.parameters]
         self.average_buffers = [b.clone() for b in self.buffers]
         self.number = 0
-        self.sampler = Sampler(self.config["tags"])
+
+    def move(self, player, total):
+        self.optimizers[player].zero_grad(set_to_none=True)
+        total.backward()
+        self.optimizers[player].step()
+
+    @torch.no_grad()
+    def average(self):
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - self.decay())
+        if self.buffers:
+            torch._foreach_copy_(self.average_buffers, self.buffers)
+
+    def counts(self):
+        return {name: sum(p.numel() for p in self.networks[player].parameters())
+                for name, player in (("generator", "g"), ("discriminator", "d"))}
+
+    def tensors(self):
+        """Parameters by tachie's names, and their running averages below "average."."""
+        names = [f"{player}.{name}" for player, network in self.networks.items()
+                 for name, _ in network.named_parameters()]
+        averages = {f"average.{name}": value for name, value in zip(names, self.averages)}
+        return {name: p.detach().contiguous() for name, p in zip(names, self.parameters)} | averages
+
+
+class Faces(Training):
+    """make.girls.moe and its baseline."""
+
+    def __init__(self, folder, config, penalise_always):
+        objective, schedule = config["objective"], config["schedule"]
+        self.interval = 1 if penalise_always else objective["gp_interval"]
+        self.objective = objective
+        self.sampler = Sampler(config["tags"])
+        rates = {"g": schedule["generator_rate"], "d": schedule["discriminator_rate"]}
+        super().__init__(folder, config, networks.build(config), rates, (schedule["beta1"], schedule["beta2"]))
 
     def draw(self):
         """The noise of a step: latents, attributes to ask for, DRAGAN's noise and its length per picture."""
@@ -114,27 +144,94 @@ class Training:
             return F.binary_cross_entropy_with_logits(logits, labels)
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(labels)
 
-    def move(self, player, total):
-        self.optimizers[player].zero_grad(set_to_none=True)
-        total.backward()
-        self.optimizers[player].step()
+    def decay(self):
+        return min(self.config["schedule"]["ema"], (1 + self.number) / (10 + self.number))
 
-    @torch.no_grad()
-    def average(self):
-        decay = min(self.config["schedule"]["ema"], (1 + self.number) / (10 + self.number))
-        torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
-        torch._foreach_copy_(self.average_buffers, self.buffers)
 
-    def counts(self):
-        return {name: sum(p.numel() for p in self.networks[player].parameters())
-                for name, player in (("generator", "g"), ("discriminator", "d"))}
+class Growing(Training):
+    """PSGAN or StyleGAN at their finished size."""
 
-    def tensors(self):
-        """Parameters by tachie's names, and their running averages below "average."."""
-        names = [f"{player}.{name}" for player, network in self.networks.items()
-                 for name, _ in network.named_parameters()]
-        averages = {f"average.{name}": value for name, value in zip(names, self.averages)}
-        return {name: p.detach() for name, p in zip(names, self.parameters)} | averages
+    def __init__(self, folder, model, config):
+        phase, = config["growth"]["phases"]
+        self.model = model
+        rates = {"g": phase["rate"], "d": phase["rate"]}
+        super().__init__(folder, config, growing.build(model, config), rates, (0.0, 0.99))
+        self.poses = None
+        if model == "psgan":
+            self.poses = growing.Poses(self.batch["points"], config["network"]["resolution"])
+        self.shown = self.batch["images"]
+
+    def draw(self):
+        """The noise of a step: of either player its latents and what else its pictures take; where the penalty looks."""
+        n, latent = len(self.shown), self.config["network"]["latent"]
+        if self.model == "psgan":
+            noise = {f"z/{player}": torch.randn(n, latent) for player in PLAYERS}
+            return noise | {"epsilon": torch.rand(n, 1, 1, 1)}
+        generator, noise = self.networks["g"], {}
+        layers = len(generator.synthesis.layers)
+        for player in PLAYERS:
+            noise[f"z/{player}"] = torch.randn(2 * n, latent)
+            noise[f"noise/{player}"] = torch.randn(n, generator.noise_length())
+            mixed = torch.rand(()) < self.config["mixing"]
+            noise[f"crossover/{player}"] = torch.randint(1, layers, ()) if mixed else torch.tensor(layers)
+        return noise
+
+    def make(self, player, noise):
+        if self.model == "psgan":
+            return self.networks["g"](noise[f"z/{player}"], self.poses)
+        return self.networks["g"](*(noise[f"{what}/{player}"] for what in ("z", "noise", "crossover")))
+
+    def judge(self, pictures):
+        return self.networks["d"](pictures, self.poses)
+
+    def step(self, noise):
+        self.number += 1
+        with torch.no_grad():
+            made = self.make("discriminator", noise)
+        self.networks["d"].requires_grad_(True)
+        losses = self.wasserstein(made, noise) if self.model == "psgan" else self.logistic(made)
+        losses = {f"discriminator/{name}": value.detach() for name, value in losses.items()}
+        # The generator's loss does not move the discriminator: no gradients of its weights.
+        self.networks["d"].requires_grad_(False)
+        scores = self.judge(self.make("generator", noise))
+        adv = -scores.mean() if self.model == "psgan" else F.softplus(-scores).mean()
+        self.move("g", adv)
+        self.average()
+        return losses | {"generator/adv": adv.detach(), "generator/total": adv.detach()}
+
+    def wasserstein(self, made, noise):
+        of_shown = self.judge(self.shown)
+        losses = {"adv": self.judge(made).mean() - of_shown.mean()}
+        at = torch.lerp(made, self.shown, noise["epsilon"]).requires_grad_(True)
+        gradient, = torch.autograd.grad(self.judge(at).sum(), at, create_graph=True)
+        norm = gradient.flatten(1).square().sum(1).add(1e-24).sqrt()
+        losses |= {"gp": (norm - 1).square().mean(), "drift": of_shown.square().mean()}
+        weights = self.config["objective"]
+        losses["total"] = losses["adv"] + weights["penalty"] * losses["gp"] + weights["drift"] * losses["drift"]
+        self.move("d", losses["total"])
+        return losses
+
+    def logistic(self, made):
+        at = self.shown.detach().requires_grad_(True)
+        of_shown = self.judge(at)
+        losses = {"adv_real": F.softplus(-of_shown).mean(), "adv_fake": F.softplus(self.judge(made)).mean()}
+        gradient, = torch.autograd.grad(of_shown.sum(), at, create_graph=True)
+        losses["r1"] = gradient.square().sum((1, 2, 3)).mean()
+        gamma = self.config["objective"]["logistic"]["gamma"]
+        losses["total"] = losses["adv_real"] + losses["adv_fake"] + gamma / 2 * losses["r1"]
+        self.move("d", losses["total"])
+        return losses
+
+    def decay(self):
+        return self.config["growth"]["average"]["constant"]
+
+
+def training(folder, penalise_always=False):
+    """The training that was exported to a folder."""
+    about = json.loads((Path(folder) / "model.json").read_text())
+    if about["model"] == "make-girls":
+        return Faces(folder, about["config"], penalise_always)
+    return Growing(folder, about["model"], about["config"])
 
 
 class Sampler:
@@ -154,13 +251,15 @@ class Sampler:
 
 
 def statistics(network):
-    """The running statistics of batch norms, without PyTorch's count of batches, which tachie does not have."""
+    """What is not trained (running statistics, noise), without PyTorch's count of batches, which tachie does not have."""
     return [buffer for name, buffer in network.named_buffers() if not name.endswith("num_batches_tracked")]
 
 
 def load(network, tensors, player):
-    """Loads what stands below the player's prefix; every name has to be there on both sides."""
+    """Loads what stands below the player's prefix; every name has to be there on both sides, but for what tachie notes for
+    previews."""
     own = {name.removeprefix(f"{player}."): tensor for name, tensor in tensors.items() if name.startswith(f"{player}.")}
+    own = {name: tensor for name, tensor in own.items() if name not in ("lod", "preview_points")}
     missing, unexpected = network.load_state_dict(own, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
@@ -168,35 +267,35 @@ def load(network, tensors, player):
 
 
 def check(folder):
-    training = Training(folder, penalise_always=True)
-    losses = training.step(training.batch)
-    save_file(training.tensors(), Path(folder) / "after.safetensors")
-    return {"parameters": training.counts(), "losses": {name: value.item() for name, value in losses.items()}}
+    checked = training(folder, penalise_always=True)
+    losses = checked.step(checked.batch)
+    save_file(checked.tensors(), Path(folder) / "after.safetensors")
+    return {"parameters": checked.counts(), "losses": {name: value.item() for name, value in losses.items()}}
 
 
 def serve():
-    folder, training = None, None
+    folder, current = None, None
     for line in sys.stdin:
         request = json.loads(line)
         if "check" in request:
-            folder, training = None, None
+            folder, current = None, None
             answer = check(request["check"])
         else:
             if request["folder"] != folder:
-                training = None
-                folder, training = request["folder"], Training(request["folder"])
+                current = None
+                folder, current = request["folder"], training(request["folder"])
             start = time.perf_counter()
             for _ in range(request["steps"]):
-                training.step(training.draw())
+                current.step(current.draw())
             answer = {"milliseconds": (time.perf_counter() - start) * 1e3 / request["steps"]}
         print(json.dumps(answer), flush=True)
 
 
 def measure_memory(folder, steps):
     start = memory.begin()
-    training = Training(folder)
+    current = training(folder)
     for _ in range(steps):
-        training.step(training.draw())
+        current.step(current.draw())
     print(json.dumps(memory.end(start)))
 
 

@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::autograd;
-use crate::nn::critic::{Critic, Dual};
+use crate::nn::critic::{Critic, Dual, Signal, Tape};
 use crate::ops::{arithmetic, channel, reduce};
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -35,25 +35,35 @@ const TINY: f64 = 1e-24;
 /// # Errors
 /// When the critic does not give one number per sample, or does not depend on `at`.
 pub fn gradient_penalty(critic: &impl Critic, at: &Tensor, penalty: Penalty) -> Result<Tensor> {
-    let at = at.detach();
-    let g = score_gradient(critic, &at)?;
-    let (value, direction) = value_and_direction(&g, penalty)?;
-    let tangent = reduce::sum(critic.logit(&Dual::new(at, direction)?)?.tangent())?;
-    // The tangent has the right gradient but another value; replacing the value leaves the gradient alone.
-    let offset = (value - tangent.detach())?;
-    Ok((tangent + offset)?)
+    Ok(scored_gradient_penalty(critic, at, penalty)?.1)
 }
 
-/// ∂(Σ D)/∂x at `at`, detached.
-fn score_gradient(critic: &impl Critic, at: &Tensor) -> Result<Tensor> {
-    let x = Var::from_tensor(at)?;
-    let score = critic.logit(x.as_tensor())?;
-    let samples = at.dims().first().copied().unwrap_or(0);
+/// The critic's scores at the points, as an ordinary forward pass gives them, and [`gradient_penalty`]: for losses that
+/// want both of the same pictures.
+///
+/// # Errors
+/// Those of [`gradient_penalty`].
+pub fn scored_gradient_penalty(critic: &impl Critic, at: &Tensor, penalty: Penalty) -> Result<(Tensor, Tensor)> {
+    let x = Var::from_tensor(&at.detach())?;
+    let tape = Tape::default();
+    let score = critic.logit(&tape.record(x.as_tensor()))?.value().clone();
+    let g = score_gradient(&score, &x)?;
+    let (value, direction) = value_and_direction(&g, penalty)?;
+    let dual = Dual::new(x.as_detached_tensor(), direction)?.following(tape);
+    let tangent = reduce::sum(critic.logit(&dual)?.tangent())?;
+    // The tangent has the right gradient but another value; replacing the value leaves the gradient alone.
+    let offset = (value - tangent.detach())?;
+    Ok((score, (tangent + offset)?))
+}
+
+/// ∂(Σ score)/∂x, detached.
+fn score_gradient(score: &Tensor, x: &Var) -> Result<Tensor> {
+    let samples = x.dims().first().copied().unwrap_or(0);
     if score.elem_count() != samples {
         return Err(Error::shape("gradient penalty: the critic's score", score.dims(), format!("[{samples}]")));
     }
-    let gradients = autograd::backward_for(&score, &[x.as_tensor()])?;
-    let gradient = gradients.get(&x).ok_or_else(|| {
+    let gradients = autograd::backward_for(score, &[x.as_tensor()])?;
+    let gradient = gradients.get(x).ok_or_else(|| {
         Error::invalid("gradient penalty: critic", "a score that does not depend on the picture", "one that does", "")
     })?;
     Ok(gradient.detach())
@@ -145,6 +155,14 @@ pub fn r1(critic: &impl Critic, real: &Tensor) -> Result<Tensor> {
     gradient_penalty(critic, real, Penalty::SquaredNorm)
 }
 
+/// The critic's scores of real pictures `[N, 3, H, W]`, and [`r1`]: the loss that R1 belongs to scores the same pictures.
+///
+/// # Errors
+/// Those of [`gradient_penalty`].
+pub fn scored_r1(critic: &impl Critic, real: &Tensor) -> Result<(Tensor, Tensor)> {
+    scored_gradient_penalty(critic, real, Penalty::SquaredNorm)
+}
+
 /// `[N]`.
 fn per_sample_uniform(like: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let Some(&samples) = like.dims().first() else {
@@ -166,7 +184,6 @@ fn uniform(like: &Tensor, shape: &[usize], stream: &mut Stream) -> Result<Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::critic::Signal;
     use crate::rng::seed;
 
     /// D(x) = ½·Σ a·x², whose gradient a·x is known.
@@ -188,6 +205,27 @@ mod tests {
         // Gradients (6, 8) and (0, 1): norms 10 and 1.
         assert!((value(Penalty::Norm { target: 1.0 }) - (81.0 + 0.0) / 2.0).abs() < 1e-12);
         assert!((value(Penalty::SquaredNorm) - (100.0 + 1.0) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn scores_come_with_the_penalty_and_have_their_own_gradient() {
+        let a = Var::new(3f64, &Device::Cpu).unwrap();
+        struct Scaled(Var);
+        impl Critic for Scaled {
+            fn logit<S: Signal>(&self, x: &S) -> Result<S> {
+                let squares = x.mul(x)?.flatten()?.linear_map(&|x| Ok(x.sum(1)?))?;
+                squares.linear_map(&|x| Ok(x.broadcast_mul(self.0.as_tensor())?))?.scale(0.5)
+            }
+        }
+        let at = Tensor::new(&[[3f64, 4.0], [0.0, 0.5]], &Device::Cpu).unwrap();
+        let (scores, penalty) = scored_r1(&Scaled(a.clone()), &at).unwrap();
+        // a/2·x² and a²·x²; their derivatives at a = 3 are x²/2 and 2a·x², summed and averaged over 25 and 0.25.
+        assert_eq!(scores.to_vec1::<f64>().unwrap(), [37.5, 0.375]);
+        let of = |loss: &Tensor| autograd::backward(loss).unwrap().get(&a).unwrap().to_scalar::<f64>().unwrap();
+        assert!((of(&scores.sum_all().unwrap()) - 12.625).abs() < 1e-12);
+        assert!((of(&penalty) - 6.0 * 12.625).abs() < 1e-12);
+        let both = (scores.sum_all().unwrap() + penalty).unwrap();
+        assert!((of(&both) - 7.0 * 12.625).abs() < 1e-12);
     }
 
     #[test]

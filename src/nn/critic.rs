@@ -4,19 +4,25 @@
 //! detaches upstream gradients and returns a wrong number. Here D is written once over [`Signal`] and run twice: on
 //! tensors for g (one ordinary backward), then on [`Dual`] numbers (value, tangent) along a direction v that is held
 //! constant. The tangent that comes out is ⟨∂D/∂x, v⟩, an ordinary graph over the parameters, so its ordinary backward
-//! is exactly ∂/∂θ ⟨g, v⟩ (forward-over-reverse; Pearlmutter 1994). [`crate::losses::penalty`] puts this together.
+//! is exactly ∂/∂θ ⟨g, v⟩ (forward-over-reverse; Pearlmutter 1994). The values of the second run are those of the first,
+//! which a [`Tape`] keeps. [`crate::losses::penalty`] puts this together.
 
 use std::fmt::Debug;
 
 use candle_core::Tensor;
 
-use crate::ops::activation::Activation;
-use crate::ops::{activation, arithmetic, cast, channel, fir, minibatch, reduce, resample};
+use crate::ops::{activation, arithmetic, cast, fir, minibatch, reduce, resample};
 use crate::{Error, Result};
 
 use super::conv::{Conv2d, ConvTranspose2d};
 use super::linear::Linear;
 use super::norm::{BatchNorm, InstanceNorm, Mode};
+
+mod dual;
+mod tape;
+
+pub use dual::Dual;
+pub use tape::{Recorded, Tape};
 
 /// What flows through a critic: a [`Tensor`], or a [`Dual`] number.
 ///
@@ -280,125 +286,5 @@ impl Signal for Tensor {
 
     fn cat_constant(&self, constant: &Tensor, dim: usize) -> Result<Self> {
         Signal::cat(self, &cast::like(constant, self)?, dim)
-    }
-}
-
-/// A value together with its derivative along one direction.
-#[derive(Clone, Debug)]
-pub struct Dual {
-    value: Tensor,
-    tangent: Tensor,
-}
-
-impl Dual {
-    /// `value`, moving along `tangent` of the same shape.
-    ///
-    /// # Errors
-    /// When the shapes differ.
-    pub fn new(value: Tensor, tangent: Tensor) -> Result<Dual> {
-        if value.dims() != tangent.dims() {
-            return Err(Error::shape("dual number: tangent", tangent.dims(), format!("{:?}", value.dims())));
-        }
-        Ok(Dual { value, tangent })
-    }
-
-    /// The derivative along the direction.
-    pub fn tangent(&self) -> &Tensor {
-        &self.tangent
-    }
-
-    /// A function that acts on every number by itself.
-    fn elementwise(&self, function: Activation) -> Result<Dual> {
-        let value = function.apply(&self.value)?;
-        let tangent = function.tangent(&self.value, &value, &self.tangent)?;
-        Ok(Dual { value, tangent })
-    }
-}
-
-impl Signal for Dual {
-    fn value(&self) -> &Tensor {
-        &self.value
-    }
-
-    fn linear_map(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Ok(Dual { value: map(&self.value)?, tangent: map(&self.tangent)? })
-    }
-
-    fn shift(&self, map: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Ok(Dual { value: map(&self.value)?, tangent: self.tangent.clone() })
-    }
-
-    fn conv2d(&self, layer: &Conv2d) -> Result<Self> {
-        Ok(Dual { value: layer.forward(&self.value)?, tangent: layer.forward_linear(&self.tangent)? })
-    }
-
-    fn conv_transpose2d(&self, layer: &ConvTranspose2d) -> Result<Self> {
-        Ok(Dual { value: layer.forward(&self.value)?, tangent: layer.forward_linear(&self.tangent)? })
-    }
-
-    fn linear(&self, layer: &Linear) -> Result<Self> {
-        Ok(Dual { value: layer.forward(&self.value)?, tangent: layer.forward_linear(&self.tangent)? })
-    }
-
-    fn instance_norm(&self, layer: &InstanceNorm) -> Result<Self> {
-        let tangent = layer.forward_tangent(&self.value, &self.tangent)?;
-        Ok(Dual { value: layer.forward(&self.value)?, tangent })
-    }
-
-    fn batch_norm_eval(&self, layer: &BatchNorm) -> Result<Self> {
-        let tangent = channel::scale(&self.tangent, &layer.eval_scale()?)?;
-        Ok(Dual { value: layer.forward(&self.value, Mode::Eval)?, tangent })
-    }
-
-    fn leaky_relu(&self, slope: f64) -> Result<Self> {
-        self.elementwise(Activation::LeakyRelu(slope))
-    }
-
-    fn tanh(&self) -> Result<Self> {
-        self.elementwise(Activation::Tanh)
-    }
-
-    fn sigmoid(&self) -> Result<Self> {
-        self.elementwise(Activation::Sigmoid)
-    }
-
-    fn softplus(&self) -> Result<Self> {
-        self.elementwise(Activation::Softplus)
-    }
-
-    fn add(&self, other: &Self) -> Result<Self> {
-        let value = arithmetic::add(&self.value, &other.value)?;
-        Ok(Dual { value, tangent: arithmetic::add(&self.tangent, &other.tangent)? })
-    }
-
-    fn mul(&self, other: &Self) -> Result<Self> {
-        let mul = arithmetic::mul;
-        let tangent = arithmetic::add(&mul(&self.tangent, &other.value)?, &mul(&self.value, &other.tangent)?)?;
-        Ok(Dual { value: mul(&self.value, &other.value)?, tangent })
-    }
-
-    fn add_leaky_relu(&self, other: &Self, slope: f64) -> Result<Self> {
-        if slope < 0.0 {
-            return self.add(other)?.leaky_relu(slope);
-        }
-        let value = activation::add_leaky_relu(&self.value, &other.value, slope)?;
-        let tangent = arithmetic::add(&self.tangent, &other.tangent)?;
-        // The sign of the result is that of the sum, which need not be kept.
-        Ok(Dual { tangent: activation::leaky_relu_gate(&value, &tangent, slope)?, value })
-    }
-
-    fn minibatch_deviation(&self, group: usize) -> Result<Self> {
-        let tangent = minibatch::minibatch_deviation_tangent(&self.value, &self.tangent, group)?;
-        Ok(Dual { value: minibatch::minibatch_deviation(&self.value, group)?, tangent })
-    }
-
-    fn cat(&self, other: &Self, dim: usize) -> Result<Self> {
-        let value = Tensor::cat(&[&self.value, &other.value], dim)?;
-        Ok(Dual { value, tangent: Tensor::cat(&[&self.tangent, &other.tangent], dim)? })
-    }
-
-    fn cat_constant(&self, constant: &Tensor, dim: usize) -> Result<Self> {
-        let constant = cast::like(constant, &self.value)?;
-        self.cat(&Dual { tangent: constant.zeros_like()?, value: constant }, dim)
     }
 }

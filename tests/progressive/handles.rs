@@ -3,7 +3,10 @@
 use tachie::candle_core::{Device, Tensor};
 use tachie::data::avatar::Avatar;
 use tachie::data::batch::Images;
+use tachie::data::poses::{Pose, PoseSequence, Skeleton};
 use tachie::metrics::evaluate::{Evaluation, Metric};
+use tachie::metrics::labels::keypoints::Scale;
+use tachie::metrics::nets::pose_reader::{PoseReader, Training};
 use tachie::models::baselines::progan::{Progan, ProganConfig};
 use tachie::models::model::{Model, model_of_file, model_of_run};
 use tachie::models::psgan::{Psgan, PsganConfig};
@@ -12,6 +15,7 @@ use tachie::nn::progressive::Group;
 use tachie::rng::{Seed, seed};
 use tachie::sample::{NoiseMode, Path, seeds, walk};
 use tachie::show::bundle::Show;
+use tachie::show::skeleton::SkeletonStyle;
 use tachie::train::gan::Gan;
 use tachie::train::plan::Mark;
 use tachie::train::trainer::Options;
@@ -107,6 +111,57 @@ fn growing_models_are_judged_in_the_poses_of_real_pictures() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("no key points"), "{message}");
+}
+
+/// specs/fullbody.md B.7: what a model is not asked for is a dash and a note.
+#[test]
+fn structure_is_compared_where_poses_are_asked_for() {
+    let data = posed(16, 24);
+    let all: Vec<usize> = (0..24).collect();
+    let settings = Training { pictures: 24, steps: 5, batch: 4, ..Training::default() };
+    let reader = PoseReader::train(&data, &settings, |_, _| ()).unwrap();
+    let progan = ProganConfig { network: network(), growth: growth(), ..Progan::tiny() }.build(&Device::Cpu).unwrap();
+    let evaluation = Evaluation::on(&data).metrics(Metric::structure(&reader)).quiet();
+    let results = evaluation
+        .model("drawn", &data)
+        .model("psgan", &psgan().build(&Device::Cpu).unwrap())
+        .model("progan", &progan)
+        .run()
+        .unwrap();
+    let errors = reader.errors(&data.images(24).unwrap(), &data.poses(&all).unwrap()).unwrap();
+    let pck = errors.pck(0.1, &Scale::Box).unwrap().value;
+    assert_eq!((results.value("pck@0.1"), results.value("pixel-error")), (Some(pck), Some(errors.pixel_error().value)));
+    let keys = |row: usize| results.rows[row].measured.iter().map(|measured| measured.key.as_str()).collect::<Vec<_>>();
+    assert_eq!(keys(1), ["fid", "kid", "pck@0.1", "pixel-error"]);
+    assert_eq!(keys(2), ["fid", "kid"]);
+    assert!(results.notes.iter().any(|note| note.contains("progan") && note.contains("3 key points")), "{results:?}");
+    let table = results.table().unwrap().md();
+    assert!(table.lines().any(|line| line.contains("progan") && line.contains("| – | – |")), "{table}");
+    let strict = Evaluation::on(&data).metrics([Metric::keypoints(&reader)]).model("progan", &progan).quiet();
+    assert!(strict.run().unwrap_err().to_string().contains("expected 3 key points a picture"));
+}
+
+#[test]
+fn characters_and_motions_stand_beside_their_skeletons() {
+    let data = posed(16, 6);
+    let gan = psgan().build(&Device::Cpu).unwrap();
+    let motion = data.motion(&[0, 1, 2, 3], 10.0).unwrap();
+    assert_eq!((motion.len(), motion.fps(), &motion.poses()[2].name), (4, 10.0, &data.key(2).unwrap()));
+    assert_eq!(numbers(&motion.tensor().unwrap()), numbers(&data.poses(&[0, 1, 2, 3]).unwrap()));
+    let z = gan.latents(&[1, 2, 3]).unwrap();
+    let grid = gan.interpolation(&z, 5, &motion).unwrap();
+    // Four poses; a skeleton, three characters and five between two of them.
+    assert_eq!(grid.len(), 4 * (1 + 3 + 2 * 5));
+    let film = gan.film(&z, &motion, &["a", "b", "c"], Some(&SkeletonStyle::paper())).unwrap();
+    assert_eq!((film.len(), film.fps()), (4, 10.0));
+    let alone = gan.film(&z.narrow(0, 0, 1).unwrap(), &motion, &[""; 0], None).unwrap();
+    assert!(film.size().0 >= 4 * 128 && film.size().0 > 3 * alone.size().0, "{:?} {:?}", film.size(), alone.size());
+    let other = Skeleton::new(&["head"]).unwrap();
+    let pose = Pose::new(0, (16, 16), vec![[1.0, 2.0, 1.0]]);
+    let other = PoseSequence::new(other, 10.0, vec![pose]).unwrap();
+    assert!(gan.interpolation(&z, 1, &other).unwrap_err().to_string().contains("expected 3"));
+    let alone = Avatar::faces().size(16).take(2).unwrap();
+    assert!(alone.motion(&[0], 10.0).unwrap_err().to_string().contains("key points"));
 }
 
 #[test]

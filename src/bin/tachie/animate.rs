@@ -5,14 +5,10 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use tachie::data::poses::{Edge, PoseSequence};
 use tachie::sample::seeds;
-use tachie::show::animation::Animation;
 use tachie::show::skeleton::SkeletonStyle;
 use tachie::{Error, Result};
 
 use crate::generate::From;
-
-/// Least height of an animation, which smaller pictures are enlarged to.
-const HEIGHT: u32 = 192;
 
 /// Animate characters along a sequence of poses (PSGAN)
 #[derive(Debug, ClapArgs)]
@@ -59,23 +55,13 @@ pub fn run(args: Args) -> Result<()> {
         let found = format!("{} key points per frame", poses.skeleton().len());
         return Err(Error::file(&args.poses, found, format!("{wanted}, as the model knows"), ""));
     }
-    let points = poses.tensor()?;
-    let side = model.config().size() as u32;
-    let factor = HEIGHT.div_ceil(side);
-    let mut parts = Vec::new();
-    for &seed in &numbers {
-        let frames = model.animate(&model.latents(&[seed])?, &points)?;
-        parts.push(frames.animation(poses.fps())?.enlarged(factor)?);
-    }
-    let captions: Vec<String> = numbers.iter().map(|seed| format!("seed {seed}")).collect();
-    let mut film = match &parts[..] {
-        [one] => one.clone(),
-        several => Animation::grid(several, several.len().min(6), &captions)?,
+    let captions: Vec<String> = match numbers.len() {
+        1 => vec![],
+        _ => numbers.iter().map(|seed| format!("seed {seed}")).collect(),
     };
-    if !args.no_skeleton {
-        let skeleton = poses.animation(&SkeletonStyle::on_black(), (side * factor, side * factor))?;
-        film = film.beside(&skeleton)?;
-    }
+    let style = SkeletonStyle::on_black();
+    let skeleton = (!args.no_skeleton).then_some(&style);
+    let film = model.film(&model.latents(&numbers)?, &poses, &captions, skeleton)?;
     match args.out.extension() {
         Some(_) => film.save(&args.out)?,
         None => film.save_frames(&args.out)?,

@@ -2,6 +2,7 @@
 
 mod animate;
 mod art;
+mod compare;
 mod data;
 mod doctor;
 mod evaluate;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Animate characters along a sequence of poses
     Animate(animate::Args),
+    /// Compare models of full bodies: PSGAN, Progressive GAN and PG2
+    Compare(compare::Args),
     /// Make, check and pack data sets
     Data(data::Args),
     /// Say what this machine offers and what is missing
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     end_quietly_without_a_reader();
     let result = match Cli::parse().command {
         Command::Animate(args) => animate::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Evaluate(args) => evaluate::run(args),

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::{KeyPoint, Skeleton};
+use super::{KeyPoint, Pose, PoseSequence, Skeleton};
 use crate::data::dataset::Dataset;
 use crate::{Error, Result};
 
@@ -36,6 +36,22 @@ impl Dataset {
     pub fn pose(&self, i: usize) -> Result<Vec<KeyPoint>> {
         let size = self.size() as f32;
         Ok(self.keypoints(i)?.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect())
+    }
+
+    /// The key points of some pictures one after the other, `fps` a second, each called as its picture's
+    /// [`key`](Dataset::key).
+    ///
+    /// # Errors
+    /// As [`poses`](Dataset::poses), and when there is no picture or `fps` is not above 0.
+    pub fn motion(&self, positions: &[usize], fps: f64) -> Result<PoseSequence> {
+        let Some(skeleton) = self.skeleton() else {
+            return Err(Error::invalid(format!("poses of {}", self.name()), "none", "key points", ""));
+        };
+        let size = (self.size(), self.size());
+        let pose = |(frame, &i): (usize, &usize)| {
+            Ok(Pose { name: self.key(i)?, ..Pose::new(frame as u64, size, self.keypoints(i)?) })
+        };
+        PoseSequence::new(skeleton.clone(), fps, positions.iter().enumerate().map(pose).collect::<Result<_>>()?)
     }
 
     /// The [poses](Dataset::pose) of some pictures, `[P, M, 3]`, f32, on the CPU.

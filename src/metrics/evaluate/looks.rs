@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 
+use super::bodies::{self, Readings};
 use super::folder::stem;
 use super::metric::{Kind, Metric, Needs};
 use super::pictures::Pictures;
@@ -36,11 +37,27 @@ struct Collected {
     values: Vec<f64>,
     requests: Vec<Request>,
     readings: Vec<Labels>,
+    points: Readings,
 }
 
 impl Sets<'_> {
+    /// Refuses sets of which the metric cannot be taken.
+    pub(super) fn check(&self, metric: &Metric) -> Result<()> {
+        if metric.needs() == Needs::Pairs {
+            self.check_pairs(metric)?;
+        }
+        match &metric.kind {
+            Kind::Keypoints(reader) => {
+                let points = reader.skeleton().len();
+                bodies::check_poses(self.fake, points..=points)
+            }
+            Kind::MaskSsim(figures) => bodies::check_poses(self.real, figures.points()),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses sets whose pictures do not belong together one by one.
-    pub(super) fn check_pairs(&self, metric: &Metric) -> Result<()> {
+    fn check_pairs(&self, metric: &Metric) -> Result<()> {
         let (real, fake) = (self.real, self.fake);
         let refuse = |found: String, expected: String| {
             let hint = "Metrics of pairs judge reconstructions: picture by picture of the same name.";
@@ -65,7 +82,7 @@ impl Sets<'_> {
         network: Option<&dyn Extractor>,
         seen: impl Fn(usize, usize),
     ) -> Result<Vec<Vec<Score>>> {
-        let empty = || Collected { values: vec![], requests: vec![], readings: vec![] };
+        let empty = || Collected { values: vec![], requests: vec![], readings: vec![], points: Readings::default() };
         let mut collected: Vec<Collected> = metrics.iter().map(|_| empty()).collect();
         let mut sizes = BTreeSet::new();
         let paired = metrics.iter().any(|metric| metric.needs() == Needs::Pairs);
@@ -78,6 +95,10 @@ impl Sets<'_> {
             for (metric, collected) in metrics.iter().zip(&mut collected) {
                 match &metric.kind {
                     Kind::AttributePrecision(_) => self.ask(start, &fakes, network, collected)?,
+                    Kind::Keypoints(reader) => collected.points.read(reader, self.fake, start, &fakes)?,
+                    Kind::MaskSsim(figures) => {
+                        collected.values.extend(bodies::mask_ssim(figures, self.real, start, &reals, &fakes)?)
+                    }
                     kind => collected.values.extend(values(kind, &reals, &fakes, network)?),
                 }
             }
@@ -219,7 +240,7 @@ fn runs(pictures: &[RgbImage], each: impl Fn(std::ops::Range<usize>) -> Result<V
 }
 
 /// Bytes `[N, 3, H, W]` of pictures of one size.
-fn bytes_of(pictures: &[RgbImage]) -> Result<Tensor> {
+pub(super) fn bytes_of(pictures: &[RgbImage]) -> Result<Tensor> {
     let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
     let planes = |picture| (0..3).flat_map(move |channel| RgbImage::as_raw(picture).iter().skip(channel).step_by(3));
     let bytes: Vec<u8> = pictures.iter().flat_map(planes).copied().collect();
@@ -238,6 +259,8 @@ fn report(metric: &Metric, collected: Collected, sizes: &BTreeSet<(u32, u32)>) -
         Kind::Lpips(network) => lpips_score(network, values),
         Kind::Perceptual => Score::mean_of("perceptual distance", values, "mean over pairs").better(Best::Lowest),
         Kind::AttributePrecision(decision) => attribute_precision(&collected, *decision)?,
+        Kind::Keypoints(_) => return collected.points.scores(),
+        Kind::MaskSsim(_) => bodies::MASKED.masked_summary(values),
         _ => return Ok(vec![]),
     };
     Ok(vec![score])

@@ -15,10 +15,12 @@ use crate::metrics::features::memorisation::Memorisation;
 use crate::metrics::features::precision_recall::{density_coverage, precision_recall};
 use crate::metrics::labels::attributes::Decision;
 use crate::metrics::nets::lpips::Lpips;
+use crate::metrics::nets::pose_reader::PoseReader;
 use crate::metrics::pictures::ms_ssim::MsSsim;
 use crate::metrics::pictures::sliced_wasserstein::SlicedWasserstein;
 use crate::metrics::pictures::ssim::Ssim;
 use crate::metrics::score::Score;
+use crate::models::baselines::pg2::Pg2Config;
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -27,6 +29,8 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Metric {
     pub(super) kind: Kind,
+    /// Whether models of which it cannot be taken are passed over.
+    pub(super) optional: bool,
 }
 
 #[derive(Clone)]
@@ -47,6 +51,15 @@ pub(super) enum Kind {
     MsSsim(MsSsim),
     Lpips(Arc<Lpips>),
     Perceptual,
+    Keypoints(Arc<PoseReader>),
+    MaskSsim(Figures),
+}
+
+/// Where the figure of a picture is: PG2's mask.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Figures {
+    pub limbs: Vec<[usize; 2]>,
+    pub radius: f64,
 }
 
 /// What a metric looks at.
@@ -63,7 +76,7 @@ pub(super) enum Needs {
 }
 
 /// Names and what they measure, in the order of the documentation.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 18] = [
     ("fid", "Fréchet distance of features"),
     ("fid-infinity", "FID extrapolated to infinitely many pictures"),
     ("kid", "kernel distance of features, unbiased"),
@@ -80,6 +93,8 @@ const NAMES: [(&str, &str); 16] = [
     ("ms-ssim", "pairs: SSIM over five sizes"),
     ("lpips", "pairs: perceptual distance of Zhang et al."),
     ("perceptual", "pairs: perceptual distance of the tagger"),
+    ("keypoints", "how near a body's key points are to where they were asked for (`tachie compare`)"),
+    ("mask-ssim", "pairs: SSIM of the figure alone (`tachie compare`)"),
 ];
 
 impl Metric {
@@ -175,10 +190,43 @@ impl Metric {
         [Metric::psnr(), Ssim::uniform().into(), Metric::ms_ssim(), Metric::perceptual()]
     }
 
+    /// How near key points are to where they were asked for: PCK@0.1 and the mean distance in pixels of the pictures. The
+    /// reader finds them in pictures that know their pose: those of models that draw poses, and real ones.
+    pub fn keypoints(reader: &PoseReader) -> Metric {
+        Kind::Keypoints(Arc::new(reader.clone())).into()
+    }
+
+    /// Of pairs: SSIM where both pictures are black outside of the figure that the real one's key points tell of
+    /// ([`Ssim::masked`], [`pose_mask`](crate::models::baselines::pg2::pose_mask)), with the limbs and the radius of this
+    /// PG2.
+    pub fn mask_ssim(pg2: &Pg2Config) -> Metric {
+        Kind::MaskSsim(Figures { limbs: pg2.limbs.clone(), radius: pg2.radius }).into()
+    }
+
+    /// What the structure of full bodies is judged by, PSGAN beside Progressive GAN (Hamada et al. 2018, figure 5, which
+    /// shows pictures only): distances of the pictures' distributions, and of key points for models that are asked for poses.
+    pub fn structure(reader: &PoseReader) -> [Metric; 3] {
+        [Metric::fid(), Metric::kid(), Metric::keypoints(reader).optional()]
+    }
+
+    /// What the quality of full bodies is judged by, PSGAN beside PG2 (Hamada et al. 2018, figure 6, which shows pictures
+    /// only), on pairs of pictures of one character: FID, sharpness, and for models that translate how near their pictures
+    /// are to the true ones, as PG2's paper measures it.
+    pub fn quality(pg2: &Pg2Config) -> [Metric; 4] {
+        let ssim = Metric::from(Ssim::uniform());
+        [Metric::fid(), Metric::sharpness(), ssim.optional(), Metric::mask_ssim(pg2).optional()]
+    }
+
+    /// The same where it can be taken: models whose pictures are no counterparts of real ones, or were not asked for a
+    /// pose, get a dash in the table and a note below it in place of an error.
+    pub fn optional(self) -> Metric {
+        Metric { optional: true, ..self }
+    }
+
     /// The metric of that name on the command line.
     ///
     /// # Errors
-    /// When there is none, and for `lpips`, which needs weights: the message says which.
+    /// When there is none, and for those that need more than a name: the message says what.
     pub fn named(name: &str) -> Result<Metric> {
         match name {
             "fid" => Ok(Metric::fid()),
@@ -201,6 +249,10 @@ impl Metric {
                             squeezenet: alike), `tachie import torch` converts them; `perceptual` needs none.";
                 Err(Error::invalid("metric lpips", "no weights", "those of a trunk and of its heads", hint))
             }
+            "keypoints" | "mask-ssim" => {
+                let hint = "`tachie compare` has both of models of full bodies.";
+                Err(Error::invalid(format!("metric {name}"), "pictures alone", "their poses too", hint))
+            }
             other => {
                 let names = NAMES.map(|(name, _)| name).join(", ");
                 Err(Error::invalid("metric", format!("\"{other}\""), names, ""))
@@ -217,14 +269,15 @@ impl Metric {
     pub fn seeded(self, seed: Seed) -> Metric {
         // NumPy's generator takes 32 bits.
         let narrow = seed.0 as u32;
-        match self.kind {
-            Kind::FidInfinity(settings) => settings.seed(seed).into(),
-            Kind::Kid(settings) => settings.seed(narrow).into(),
-            Kind::InceptionScore(settings) => settings.seed(Some(narrow)).into(),
-            Kind::SlicedWasserstein(settings) => settings.seed(seed).into(),
-            Kind::Diversity(settings) => settings.seed(seed).into(),
-            kind => kind.into(),
-        }
+        let kind = match self.kind {
+            Kind::FidInfinity(settings) => Kind::FidInfinity(settings.seed(seed)),
+            Kind::Kid(settings) => Kind::Kid(settings.seed(narrow)),
+            Kind::InceptionScore(settings) => Kind::InceptionScore(settings.seed(Some(narrow))),
+            Kind::SlicedWasserstein(settings) => Kind::SlicedWasserstein(settings.seed(seed)),
+            Kind::Diversity(settings) => Kind::Diversity(settings.seed(seed)),
+            kind => kind,
+        };
+        Metric { kind, optional: self.optional }
     }
 
     /// What the command line calls it.
@@ -246,6 +299,8 @@ impl Metric {
             Kind::MsSsim(_) => "ms-ssim",
             Kind::Lpips(_) => "lpips",
             Kind::Perceptual => "perceptual",
+            Kind::Keypoints(_) => "keypoints",
+            Kind::MaskSsim(_) => "mask-ssim",
         }
     }
 
@@ -256,8 +311,10 @@ impl Metric {
 
     pub(super) fn needs(&self) -> Needs {
         match &self.kind {
-            Kind::Sharpness | Kind::AttributePrecision(_) => Needs::Pictures,
-            Kind::Psnr | Kind::Ssim(_) | Kind::MsSsim(_) | Kind::Lpips(_) | Kind::Perceptual => Needs::Pairs,
+            Kind::Sharpness | Kind::AttributePrecision(_) | Kind::Keypoints(_) => Needs::Pictures,
+            Kind::Psnr | Kind::Ssim(_) | Kind::MsSsim(_) | Kind::Lpips(_) | Kind::Perceptual | Kind::MaskSsim(_) => {
+                Needs::Pairs
+            }
             Kind::SlicedWasserstein(_) => Needs::Everything,
             _ => Needs::Features,
         }
@@ -300,6 +357,9 @@ impl Metric {
             Kind::AttributePrecision(decision) => format!("{decision:?}"),
             Kind::Ssim(settings) => format!("{settings:?}"),
             Kind::MsSsim(settings) => format!("{settings:?}"),
+            Kind::MaskSsim(figures) => format!("{figures:?}"),
+            // A reader does not say what it has learnt from.
+            Kind::Keypoints(_) => return None,
             Kind::Memorisation(Some(training)) => training.identity(0..training.len()).ok()?,
             Kind::Lpips(network) => {
                 let [trunk, heads] = network.cards();
@@ -319,7 +379,7 @@ impl fmt::Debug for Metric {
 
 impl From<Kind> for Metric {
     fn from(kind: Kind) -> Metric {
-        Metric { kind }
+        Metric { kind, optional: false }
     }
 }
 

@@ -128,12 +128,12 @@ impl Model for Psgan {
             return Err(Error::invalid(what, other.to_string(), keypoints.to_string(), ""));
         }
         let z = seeds::fresh(seed, [real.len(), self.config().network.latent], self.device())?;
-        let flat: Vec<Vec<f32>> = points.into_iter().map(|points| points.into_flattened()).collect();
+        let flat: Vec<Vec<f32>> = points.iter().map(|points| points.as_flattened().to_vec()).collect();
         let poses = Tensor::from_vec(flat.concat(), (flat.len(), keypoints, 3), self.device())?;
         let inputs = z.to_vec2::<f32>()?.into_iter().zip(flat).map(|(z, pose)| [z, pose].concat()).collect();
         let model = self.clone();
         let draw = move |range| model.draw(&rows(&z, &range)?, &rows(&poses, &range)?);
-        Ok(Arc::new(Drawn::new(self, inputs, draw)?))
+        Ok(Arc::new(Drawn { poses: Some(points), ..Drawn::new(self, inputs, draw)? }))
     }
 
     fn fixed(&self) -> bool {
@@ -149,6 +149,8 @@ impl Model for Pg2 {
             return Err(Error::invalid(format!("pictures of {}", real.name()), "single pictures", "pairs", hint));
         };
         let (model, of) = (self.clone(), pairs.fingerprint());
+        let asked = (0..pairs.len()).map(|i| pairs.pose(i)).collect::<Result<_>>()?;
+        let keys = (0..pairs.len()).map(|i| pairs.key(i)).collect::<Result<_>>()?;
         // What a picture is drawn from is told by the data set and its place there.
         let inputs = (0..pairs.len()).map(|i| vec![i as f32]).collect();
         let draw = move |range: Range<usize>| {
@@ -156,7 +158,8 @@ impl Model for Pg2 {
             model.repose(&Images::from_rgb(&sources)?, &pairs.poses(&range.collect::<Vec<_>>())?)
         };
         let drawn = Drawn::new(self, inputs, draw)?;
-        Ok(Arc::new(Drawn { weights: format!("{} of {of}", drawn.weights), ..drawn }))
+        let weights = format!("{} of {of}", drawn.weights);
+        Ok(Arc::new(Drawn { weights, poses: Some(asked), counterparts: Some(keys), ..drawn }))
     }
 
     fn fixed(&self) -> bool {
@@ -170,6 +173,10 @@ struct Drawn<F> {
     /// What each is drawn from.
     inputs: Vec<Vec<f32>>,
     labels: Option<Vec<Labels>>,
+    /// The poses that were asked for.
+    poses: Option<Vec<Vec<KeyPoint>>>,
+    /// The keys of the real pictures that each is to be like.
+    counterparts: Option<Vec<String>>,
     /// blake3 of the configuration, the weights and the device.
     weights: String,
 }
@@ -180,7 +187,8 @@ impl<F: Fn(Range<usize>) -> Result<Images> + Send + Sync> Drawn<F> {
         weights.update(about::<G>(model.config(), None)?.as_bytes());
         hash_weights(&mut weights, &model.params())?;
         weights.update(format!("{:?}", model.device().location()).as_bytes());
-        Ok(Drawn { draw, inputs, labels: None, weights: weights.finalize().to_hex().to_string() })
+        let weights = weights.finalize().to_hex().to_string();
+        Ok(Drawn { draw, inputs, labels: None, poses: None, counterparts: None, weights })
     }
 }
 
@@ -195,11 +203,16 @@ impl<F: Fn(Range<usize>) -> Result<Images> + Send + Sync> Pictures for Drawn<F> 
 
     fn key(&self, i: usize) -> Result<String> {
         // No real picture is called that: a drawn face shares labels with a real one and is no copy of it.
-        Ok(format!("drawn for picture {i}"))
+        let own = || format!("drawn for picture {i}");
+        Ok(self.counterparts.as_ref().and_then(|keys| keys.get(i).cloned()).unwrap_or_else(own))
     }
 
     fn labels(&self, i: usize) -> Result<Option<Labels>> {
         Ok(self.labels.as_ref().and_then(|labels| labels.get(i).cloned()))
+    }
+
+    fn pose(&self, i: usize) -> Result<Option<Vec<KeyPoint>>> {
+        Ok(self.poses.as_ref().and_then(|poses| poses.get(i).cloned()))
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {

@@ -86,18 +86,25 @@ impl Work<'_> {
         let open: Vec<usize> = (0..metrics.len()).filter(|i| found[*i].is_none()).collect();
         self.skip(metrics, &open, fake);
         // Pictures and pairs go by once, for all metrics that look at them.
-        let looking: Vec<usize> =
+        let mut looking: Vec<usize> =
             open.iter().copied().filter(|i| matches!(metrics[*i].needs(), Needs::Pictures | Needs::Pairs)).collect();
         for &i in open.iter().filter(|i| !looking.contains(i)) {
             let scores = self.compute(whose, &metrics[i], real, fake).map_err(|e| of(whose, e))?;
             found[i] = Some(self.settle(whose, &metrics[i], scores, places[i].as_ref())?);
         }
+        let sets = Sets { real: real.pictures.as_ref(), fake: fake.pictures.as_ref() };
+        for i in std::mem::take(&mut looking) {
+            match sets.check(&metrics[i]) {
+                Ok(()) => looking.push(i),
+                Err(Error::Invalid { found: lacks, expected, .. }) if metrics[i].optional => {
+                    self.note(format!("{whose}: no {}, which needs {expected}; found {lacks}", metrics[i].name()));
+                    found[i] = Some(vec![]);
+                }
+                Err(error) => return Err(of(whose, error)),
+            }
+        }
         if !looking.is_empty() {
             let chosen: Vec<&Metric> = looking.iter().map(|i| &metrics[*i]).collect();
-            let sets = Sets { real: real.pictures.as_ref(), fake: fake.pictures.as_ref() };
-            for metric in chosen.iter().filter(|metric| metric.needs() == Needs::Pairs) {
-                sets.check_pairs(metric).map_err(|e| of(whose, e))?;
-            }
             let what = format!("{whose}: looking at pictures");
             let all = fake.pictures.len();
             let seen = |n, at| self.progress.pictures(n, &what, at, all);

@@ -39,7 +39,7 @@ impl Ssim {
 
     /// The defaults of `skimage.metrics.structural_similarity`: uniform window of 7 × 7, variances over N − 1. The
     /// STGAN and PG2 papers measure with it.
-    pub fn uniform() -> Ssim {
+    pub const fn uniform() -> Ssim {
         Ssim { kind: Kind::Uniform, luma: false }
     }
 
@@ -81,13 +81,26 @@ impl Ssim {
     /// # Errors
     /// As [`Ssim::each`], and when the masks have another shape.
     pub fn masked(&self, first: &Tensor, second: &Tensor, masks: &Tensor) -> Result<Score> {
+        Ok(self.masked_summary(&self.masked_each(first, second, masks)?))
+    }
+
+    /// What [`Ssim::masked`] is the mean of, one value per pair.
+    ///
+    /// # Errors
+    /// As [`Ssim::masked`].
+    pub fn masked_each(&self, first: &Tensor, second: &Tensor, masks: &Tensor) -> Result<Vec<f64>> {
         let mut pair = Pixels::pair(first, second)?;
         let masks = Pixels::new("masks", masks)?;
         for pixels in &mut pair {
             pixels.mask(&masks)?;
         }
+        self.compare(&pair)
+    }
+
+    /// The score of these values, one per pair.
+    pub(crate) fn masked_summary(&self, each: &[f64]) -> Score {
         let protocol = format!("both pictures black outside the mask; {}", self.protocol());
-        Ok(Score::mean_of("mask-SSIM", &self.compare(&pair)?, protocol).better(Best::Highest))
+        Score::mean_of("mask-SSIM", each, protocol).better(Best::Highest)
     }
 
     fn compare(&self, [first, second]: &[Pixels; 2]) -> Result<Vec<f64>> {

@@ -70,11 +70,16 @@ impl Adversaries {
         match &self.config.objective {
             Objective::Wasserstein(config) => config.critic_loss([judge, exact], real, made, step),
             Objective::Logistic { gamma } => {
+                // The penalty's scores of the real pictures are the loss's.
+                let (of_real, r1) = match *gamma > 0.0 {
+                    true => penalty::scored_r1(&exact, real).map(|(scores, r1)| (scores, Some(r1)))?,
+                    false => (judge.logit(real)?, None),
+                };
                 let mut losses = Losses::new();
-                losses.add("adv_real", &adversarial::real(&judge.logit(real)?)?, 1.0)?;
+                losses.add("adv_real", &adversarial::real(&of_real)?, 1.0)?;
                 losses.add("adv_fake", &adversarial::fake(&judge.logit(&made.detach())?)?, 1.0)?;
-                if *gamma > 0.0 {
-                    losses.add("r1", &penalty::r1(&exact, real)?, gamma / 2.0)?;
+                if let Some(r1) = r1 {
+                    losses.add("r1", &r1, gamma / 2.0)?;
                 }
                 Ok(losses)
             }

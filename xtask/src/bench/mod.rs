@@ -18,7 +18,7 @@ cargo xtask bench [PART..] [--threads 1,2] [--rounds N] [--only TEXT] [--large] 
 
   ops      every operation, forward and backward
   steps    a training step of every model of the catalogue
-  memory   peak memory of both
+  memory   peak memory of both, and of PSGAN at 1,024 px
   data     pictures a second, from files to batches
   scaling  a step and a convolution over image size, batch, channels and threads
   onednn   convolutions beside oneDNN in three layouts
@@ -177,7 +177,7 @@ pub fn bench(layout: &Layout, args: &[String]) -> Result<()> {
 /// The programs that measure these parts.
 fn benches(parts: &[&'static str]) -> BTreeSet<&'static str> {
     let programs = |part: &&'static str| match *part {
-        "memory" => vec!["ops", "steps"],
+        "memory" => vec!["ops", "steps", "paper"],
         part => vec![part],
     };
     parts.iter().flat_map(programs).collect()
@@ -224,7 +224,8 @@ impl Bench<'_> {
             "steps" => tables::steps(&self.per_threads("steps")?),
             "memory" => {
                 let ops = self.rows("ops", 2, &["--memory"])?;
-                tables::memory(&self.rows("steps", 2, &[&["--memory"], self.large(false)].concat())?, &ops)
+                let steps = self.rows("steps", 2, &[&["--memory"], self.large(false)].concat())?;
+                tables::memory(&steps, &ops, &self.rows("paper", 2, &[])?)
             }
             "data" => tables::data(&self.rows("data", 2, &[])?),
             "onednn" => tables::onednn(&self.per_threads("onednn")?),

@@ -39,7 +39,8 @@ pub fn steps(measured: &PerThreads) -> Result<String> {
         two take turns. Below 1 tachie is faster; in brackets the smallest and the largest ratio of a round. Before, both \
         make one step from the same weights, batch and noise: the last columns say how far losses (relatively) and moved \
         weights (as a share of how far they moved) are apart after it. Wanted with two threads: at most 0.95 for \
-        make-girls paper and dcgan paper at 64 px.\n"
+        make-girls paper, dcgan paper, psgan-64 and stylegan-64 at 64 px. The last two are \
+        PSGAN and StyleGAN with the channels of their tiny presets at 64 px, outside of fades.\n"
         .to_string();
     for (threads, rows) in measured {
         let head = "| model | tachie | PyTorch | ratio | losses | weights |\n|---|---:|---:|---:|---:|---:|";
@@ -61,8 +62,8 @@ pub fn steps(measured: &PerThreads) -> Result<String> {
     Ok(text)
 }
 
-/// One section for peak memory: steps, then operations.
-pub fn memory(steps: &Value, operations: &Value) -> Result<String> {
+/// One section for peak memory: steps and operations, then the paper's largest network.
+pub fn memory(steps: &Value, operations: &Value, paper: &Value) -> Result<String> {
     let mut text = "## Peak memory beside PyTorch\n\n\
         MiB of resident memory, each side in a process of its own with two threads: the peak, and in brackets its growth \
         since libraries and threads were there (after a first small convolution) without the code that was read \
@@ -76,6 +77,17 @@ pub fn memory(steps: &Value, operations: &Value) -> Result<String> {
         };
         let (name, ratio) = (name(row, "name")?, number(row, &["ratio"])?);
         text += &format!("| {name} | {} | {} | {ratio:.2} |\n", mib("tachie")?, mib("pytorch")?);
+    }
+    text += "\n\
+        PSGAN as the paper has it, 1,024 px, two pictures, two threads, while the last resolution fades in; GiB. Networks: \
+        weights and running averages, in a step Adam's moments too. A picture: half of what the peak has above the networks, \
+        that is of activations, gradients and working memory. Wanted: a peak of at most 16.\n\n\
+        | what | peak | networks | a picture | seconds |\n|---|---:|---:|---:|---:|\n";
+    for row in list(paper)? {
+        let gib = |path: &[&str]| Ok::<f64, String>(number(row, path)? / f64::from(1 << 30));
+        let (peak, networks, picture) = (gib(&["peak", "absolute"])?, gib(&["networks"])?, gib(&["picture"])?);
+        let (name, seconds) = (name(row, "name")?, number(row, &["seconds"])?);
+        text += &format!("| {name} | {peak:.2} | {networks:.2} | {picture:.2} | {seconds:.1} |\n");
     }
     Ok(text)
 }
@@ -197,7 +209,10 @@ mod tests {
     fn memory_shows_peak_and_growth() {
         let side = |absolute: u64, growth: u64| json!({"absolute": absolute << 20, "growth": growth << 20});
         let row = |name: &str| json!({"name": name, "tachie": side(70, 60), "pytorch": side(600, 120), "ratio": 0.5});
-        let text = memory(&json!([row("step")]), &json!([row("relu")])).unwrap();
+        let large = json!([{"name": "psgan", "peak": {"absolute": 5_u64 << 30, "growth": 4_u64 << 30},
+            "networks": 1 << 30, "picture": 3 << 29, "seconds": 12.34}]);
+        let text = memory(&json!([row("step")]), &json!([row("relu")]), &large).unwrap();
+        assert!(text.contains("\n| psgan | 5.00 | 1.00 | 1.50 | 12.3 |\n"), "{text}");
         assert!(text.contains("\n| step | 70 (+60) | 600 (+120) | 0.50 |\n| relu | 70 (+60) |"), "{text}");
     }
 

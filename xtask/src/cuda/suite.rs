@@ -14,6 +14,7 @@ const FILES: [&str; 6] = [
     "benches/pytorch/gpu.py",
     "benches/pytorch/ops.py",
     "benches/pytorch/steps.py",
+    "benches/pytorch/growing.py",
     "benches/pytorch/networks.py",
     "benches/pytorch/memory.py",
 ];
