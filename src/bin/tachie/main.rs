@@ -8,6 +8,7 @@ mod fetch;
 mod generate;
 mod import;
 mod poses;
+mod project;
 mod sample;
 mod train;
 
@@ -39,6 +40,8 @@ enum Command {
     Generate(generate::Args),
     /// Convert published weights of other programs
     Import(import::Args),
+    /// Find the style with which a StyleGAN draws a picture most alike
+    Project(project::Args),
     /// Draw pictures with a trained generator
     Sample(sample::Args),
     /// Draw pictures with the styles of others
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Project(args) => project::run(args),
         Command::Sample(args) => sample::run(args),
         Command::StyleMix(args) => generate::mix(args),
         Command::Train(args) => train::run(args),
