@@ -54,6 +54,49 @@ fn a_run_from_the_command_line_goes_on_where_it_was() {
     assert!(text.contains("seed: 0 there, 9 here"), "{text}");
 }
 
+/// An augmented StyleGAN is trained, its best is kept, a picture is projected into it and drawn again.
+#[test]
+fn the_best_of_a_run_finds_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    out(here, &["data", "avatar-faces", "--count", "24", "--size", "32", "--seed", "1", "--out", "faces"]);
+    let mut files = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
+    let manifest = files.find(|path| path.extension().is_some_and(|end| end == "toml")).unwrap();
+    let train = ["train", "stylegan", "--data", manifest.to_str().unwrap(), "--all", "--preset", "tiny-few-bodies"];
+    let more = ["--out", "run", "--batch", "4", "--steps", "5", "--keep-best-by-kid", "0.008", "--best-samples", "10"];
+    let text = out(here, &[&train[..], &more[..]].concat());
+    assert!(text.contains("step 2: KID (tagger)") && text.contains("step 5: KID (tagger)"), "{text}");
+    assert!(text.contains("run: 3 measurements, the best KID (tagger)"), "{text}");
+    let both = [&train[..], &["--out", "run", "--minutes", "1", "--keep-best-by-kid", "1"]].concat();
+    assert_eq!(tachie(here, &both).status.code(), Some(2));
+    assert!(
+        error(here, &[&train[..], &["--out", "run", "--keep-best-by-kid", "0"]].concat()).contains("0.001 or more")
+    );
+
+    let picture = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pictures: Vec<_> = picture.collect();
+    pictures.extend(
+        pictures
+            .clone()
+            .iter()
+            .filter(|path| path.is_dir())
+            .flat_map(|path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>()),
+    );
+    let picture = pictures.iter().find(|path| path.extension().is_some_and(|end| end == "png")).unwrap();
+    let project = ["project", "--weights", "run/best.safetensors", "--steps", "3", "--video"];
+    let text = out(here, &[&project[..], &["--in", picture.to_str().unwrap(), "--out", "found"]].concat());
+    assert!(text.contains("Projection(1 pictures, 3 steps"), "{text}");
+    for name in ["projected.safetensors", "target.png", "projected.png", "distance.svg", "search.gif"] {
+        assert!(here.join("found").join(name).is_file(), "{name}");
+    }
+    let generate = ["generate", "--weights", "run/best.safetensors", "--projected", "found/projected.safetensors"];
+    out(here, &[&generate[..], &["--out", "again"]].concat());
+    let bytes = |path: &str| tachie::image::open(here.join(path)).unwrap().to_rgb8();
+    assert_eq!(bytes("again/projected0000.png"), bytes("found/projected.png"));
+    let text = error(here, &[&project[..], &["--in", "no.png", "--out", "found"]].concat());
+    assert!(text.contains("no.png"), "{text}");
+}
+
 #[test]
 fn mistakes_are_one_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -86,7 +86,7 @@ fn prove(args: &Args) -> Result<bool> {
     report::folder(&run)?;
     report::folder(&without)?;
     let config = Psgan::tiny();
-    let bodies = Avatar::bodies().size(config.size() as u32).seed(Seed(args.seed)).dataset()?;
+    let bodies = Avatar::bodies().size(config.size() as u32).seed(Seed(args.seed)).dataset()?.in_memory();
     let (seen, test) = (bodies.train(), bodies.test());
     let unseen = test.subset(&(0..JUDGED).map(|i| i * test.len() / JUDGED).collect::<Vec<_>>())?;
 

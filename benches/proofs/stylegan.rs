@@ -78,7 +78,7 @@ fn prove(args: &Args) -> Result<bool> {
     let run = args.out.join("run");
     report::folder(&run)?;
     let config = Stylegan::tiny();
-    let bodies = Avatar::bodies().size(config.size() as u32).seed(Seed(args.seed)).dataset()?;
+    let bodies = Avatar::bodies().size(config.size() as u32).seed(Seed(args.seed)).dataset()?.in_memory();
     let tagger = Tagger::builtin()?;
     let real = tagger.features_of(&some(&bodies, JUDGED)?)?;
 

@@ -101,6 +101,12 @@ pub trait Recipe: Send + Sync {
     /// # Errors
     /// When the folder holds no run of this model, or no whole checkpoint of that step.
     fn open_run_at(&self, folder: &Path, step: u64, device: &Device) -> Result<Arc<dyn evaluate::Model>>;
+
+    /// Writes the running average of a run's checkpoint as a weights file, which configures itself.
+    ///
+    /// # Errors
+    /// As [`open_run_at`](Recipe::open_run_at); when the file cannot be written.
+    fn save_run_at(&self, folder: &Path, step: u64, path: &Path, device: &Device) -> Result<()>;
 }
 
 /// A configuration of one model.
@@ -144,6 +150,10 @@ where
 
     fn open_run_at(&self, folder: &Path, step: u64, device: &Device) -> Result<Arc<dyn evaluate::Model>> {
         Ok(Arc::new(Model::<G>::open_run_at(folder, step, device)?.ema()))
+    }
+
+    fn save_run_at(&self, folder: &Path, step: u64, path: &Path, device: &Device) -> Result<()> {
+        Model::<G>::open_run_at(folder, step, device)?.ema().save(path)
     }
 }
 
@@ -270,6 +280,8 @@ fn stylegan() -> Vec<Preset> {
         preset("paper", Stylegan::paper(), both(26_086_229, 23_052_353)),
         preset("tiny", Stylegan::tiny(), vec![]),
         preset("ffhq", Stylegan::ffhq(), both(26_219_627, 23_087_249)),
+        preset("few-bodies", Stylegan::few_bodies(256), both(26_086_229, 23_052_353)),
+        preset("tiny-few-bodies", Stylegan::tiny_few_bodies(), vec![]),
     ]
 }
 

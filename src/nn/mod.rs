@@ -1,5 +1,6 @@
 //! Parameters, and layers on top of [`crate::ops`].
 
+pub mod augment;
 pub mod blocks;
 pub mod conv;
 pub mod critic;

@@ -24,6 +24,7 @@ pub mod reduce;
 pub mod resample;
 pub mod reshape;
 pub mod spectral;
+pub mod warp;
 
 mod aligned;
 mod columns;

@@ -67,20 +67,29 @@ impl Stylegan {
         ranges: &[Range<usize>],
         truncation: Option<Truncation>,
     ) -> Result<Grid> {
-        if ranges.len() != sources.len() || sources.is_empty() || destinations.is_empty() {
-            let found =
-                format!("{} sources, {} ranges, {} destinations", sources.len(), ranges.len(), destinations.len());
-            return Err(Error::invalid("style mixing", found, "at least one each, and a range per source", ""));
+        if sources.is_empty() || destinations.is_empty() {
+            return Err(unmixed([sources.len(), ranges.len(), destinations.len()]));
         }
         let styles = |seeds: &[u32]| self.styles(&self.latents(seeds)?, truncation);
-        let targets = styles(destinations)?;
-        let first = self.draw(&targets, NoiseMode::Const)?;
+        self.mixing(&styles(sources)?, &styles(destinations)?, ranges)
+    }
+
+    /// [`style_mixing`](Stylegan::style_mixing) of any styles: those of a
+    /// [projection](Stylegan::project) are `Styles::of(&projection.w, model.layers())`.
+    ///
+    /// # Errors
+    /// When there is no source or destination, not one range per source, or the styles are not of this model.
+    pub fn mixing(&self, sources: &Styles, destinations: &Styles, ranges: &[Range<usize>]) -> Result<Grid> {
+        if ranges.len() != sources.len() || sources.is_empty() || destinations.is_empty() {
+            return Err(unmixed([sources.len(), ranges.len(), destinations.len()]));
+        }
+        let first = self.draw(destinations, NoiseMode::Const)?;
         let blank = Tensor::ones((1, 3, first.size().0, first.size().1), first.tensor.dtype(), self.device())?;
         let mut rows = vec![Images::new(Tensor::cat(&[&blank, &first.tensor], 0)?)?];
-        for (&source, range) in sources.iter().zip(ranges) {
-            let own = styles(&[source])?;
+        for (i, range) in ranges.iter().enumerate() {
+            let own = sources.rows(&(i..i + 1))?;
             let range = range.start.min(self.layers())..range.end.min(self.layers());
-            let mixed = targets.mixed(&own.repeated(destinations.len())?, range)?;
+            let mixed = destinations.mixed(&own.repeated(destinations.len())?, range)?;
             let made = [self.draw(&own, NoiseMode::Const)?.tensor, self.draw(&mixed, NoiseMode::Const)?.tensor];
             rows.push(Images::new(Tensor::cat(&made, 0)?)?);
         }
@@ -154,6 +163,11 @@ impl Stylegan {
         }
         Images::from_rgb(&[canvas])
     }
+}
+
+fn unmixed([sources, ranges, destinations]: [usize; 3]) -> Error {
+    let found = format!("{sources} sources, {ranges} ranges, {destinations} destinations");
+    Error::invalid("style mixing", found, "at least one each, and a range per source", "")
 }
 
 impl Styles {

@@ -6,6 +6,7 @@ use super::table::Table;
 use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
 use crate::metrics::features::neighbours::Neighbour;
+use crate::nn::augment::{AugmentConfig, Drawn};
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -43,6 +44,23 @@ impl Dataset {
 }
 
 impl Grid {
+    /// What a discriminator with this augmentation sees of square pictures: the pictures themselves in the first row, and
+    /// below it `rows` draws of the transforms, each applied with probability `p`.
+    ///
+    /// # Errors
+    /// When there are no pictures, they are not square, or a setting cannot be used.
+    pub fn augmented(images: &Images, augment: &AugmentConfig, p: f64, rows: usize, seed: Seed) -> Result<Self> {
+        augment.fixed(p).check()?;
+        let (height, _) = images.size();
+        let mut stream = seed.stream("augment");
+        let mut all = vec![Images { captions: Vec::new(), ..images.clone() }];
+        for _ in 0..rows {
+            let drawn = Drawn::draw(&augment.transforms, p, [images.len(), height], &mut stream);
+            all.push(Images::new(drawn.apply(&images.tensor)?.clamp(-1f32, 1f32)?)?);
+        }
+        Ok(Grid::rows(all)?.title(format!("Augmented with probability {p}")))
+    }
+
     /// One row per generated image: the image, then the nearest ones of `dataset`, their distances below
     /// (`neighbours` comes from [`nearest`](crate::metrics::features::neighbours::nearest) with the data set's features as references).
     ///

@@ -177,6 +177,14 @@ impl Checkpoints {
         read(&self.folder.join(name_of(step)), device)
     }
 
+    /// Counters and positions of the checkpoint of that step, without its tensors.
+    ///
+    /// # Errors
+    /// When there is none, or its state was altered.
+    pub fn state_at(&self, step: u64) -> Result<State> {
+        Ok(contents(&self.folder.join(name_of(step)))?.state)
+    }
+
     /// Loads the latest checkpoint that is whole; `None` when there is none at all. The lines say what was passed over.
     ///
     /// # Errors
@@ -258,7 +266,8 @@ fn step_of(name: &str) -> Option<u64> {
     name.strip_prefix(PREFIX)?.parse().ok()
 }
 
-fn read(folder: &Path, device: &Device) -> Result<Checkpoint> {
+/// What `state.json` says, if it is whole and of this format.
+fn contents(folder: &Path) -> Result<Contents> {
     let path = folder.join(STATE);
     let text = fs::read(&path).map_err(|e| Error::io("read the state", &path, e))?;
     let damaged = |what: String| Error::file(&path, what, "the state of a checkpoint as it was written", "");
@@ -266,15 +275,19 @@ fn read(folder: &Path, device: &Device) -> Result<Checkpoint> {
     if seal(&sealed.contents, folder)? != sealed.blake3 {
         return Err(damaged("altered contents".into()));
     }
-    let Contents { format, state, files } = sealed.contents;
-    if format != FORMAT {
-        return Err(Error::file(
+    match sealed.contents.format {
+        FORMAT => Ok(sealed.contents),
+        other => Err(Error::file(
             &path,
-            format!("format {format}"),
+            format!("format {other}"),
             format!("format {FORMAT}"),
             "Another version of tachie wrote it.",
-        ));
+        )),
     }
+}
+
+fn read(folder: &Path, device: &Device) -> Result<Checkpoint> {
+    let Contents { state, files, .. } = contents(folder)?;
     let tensors = |name: &str| -> Result<BTreeMap<String, Tensor>> {
         let path = folder.join(name);
         let bytes = fs::read(&path).map_err(|e| Error::io("read the tensors", &path, e))?;

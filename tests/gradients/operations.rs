@@ -8,6 +8,7 @@ use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::norm::{batch_norm, instance_norm, instance_norm_tangent};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
+use tachie::ops::warp::{Border, Map, warp};
 use tachie::ops::{activation, channel};
 
 use crate::differences::{Case, Order, compare};
@@ -76,6 +77,9 @@ fn transposed_convolutions() -> Vec<Case> {
     cases.into_iter().map(case).collect()
 }
 
+/// Turned and smaller; mirrored, larger and moved beyond the border.
+const MAPS: [Map; 2] = [[[0.9, 0.5, -0.6], [-0.4, 1.3, 0.2]], [[-0.7, 0.1, 4.3], [0.0, 0.6, -1.0]]];
+
 fn resampling() -> Vec<Case> {
     vec![
         Case::new("upsample_nearest x2", &[&[1, 2, 3, 3]], |t| upsample_nearest(&t[0], 2)),
@@ -97,6 +101,8 @@ fn resampling() -> Vec<Case> {
         Case::new("pixel_shuffle 3 DCR", &[&[1, 18, 2, 2]], |t| pixel_shuffle(&t[0], 3, ShuffleOrder::Dcr)),
         Case::new("pixel_unshuffle 2 PyTorch", &[&[1, 2, 4, 6]], |t| pixel_unshuffle(&t[0], 2, ShuffleOrder::PyTorch)),
         Case::new("pixel_unshuffle 2 DCR", &[&[1, 2, 4, 6]], |t| pixel_unshuffle(&t[0], 2, ShuffleOrder::Dcr)),
+        Case::new("warp, zeros outside", &[&[2, 2, 3, 4]], |t| warp(&t[0], &MAPS, [4, 3], Border::Zeros)),
+        Case::new("warp, mirrored", &[&[2, 2, 3, 4]], |t| warp(&t[0], &MAPS, [4, 3], Border::Mirror)),
     ]
 }
 

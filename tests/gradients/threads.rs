@@ -16,6 +16,7 @@ use tachie::ops::reduce::{dot_from, mean, scale};
 use tachie::ops::resample::{avg_pool2d, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle};
 use tachie::ops::spectral::{power_iteration, spectrally_normalized};
+use tachie::ops::warp::{Border, warp};
 use tachie::ops::{activation, channel, conv};
 use tachie::rng::seed;
 
@@ -112,6 +113,10 @@ fn other_operations_do_not_depend_on_the_number_of_threads() {
     });
     same_on_all_pools("filters and deviation", &[&[8, 20, 24, 24]], |v| {
         minibatch_deviation(&downsample_filtered(&blur(&upsample_filtered(&v[0], &BINOMIAL)?)?, &BINOMIAL)?, 4)
+    });
+    same_on_all_pools("positions", &[&[8, 20, 24, 24]], |v| {
+        let maps = [[[0.9, 0.5, -0.6], [-0.4, 1.3, 0.2]]; 8];
+        warp(&warp(&v[0], &maps, [30, 30], Border::Mirror)?, &maps, [24, 20], Border::Zeros)
     });
     same_on_all_pools("reductions", &[&[3, 70_000], &[3, 70_000]], |v| {
         let dot = dot_from(&v[0], &v[1], 1)?;

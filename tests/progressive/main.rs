@@ -1,12 +1,15 @@
 //! Networks that grow: what the papers print, and what two ways of computing the same thing say of each other
 //! (specs/fullbody.md, section I).
 
+mod augment;
+mod best;
 mod counts;
 mod handles;
 mod networks;
 #[path = "../common/posed.rs"]
 mod posed;
 mod poses;
+mod project;
 mod pytorch;
 mod stylegan;
 mod training;

@@ -10,6 +10,7 @@ use tachie::models::stylegan::{self, Objective, ReportRun, Stylegan, StyleganCon
 use tachie::nn::progressive::GrowingShape;
 use tachie::rng::seed;
 use tachie::train::gan::Gan;
+use tachie::train::history::Record;
 use tachie::train::plan::{Growth, Reset};
 use tachie::train::trainer::{Options, Trainer};
 
@@ -32,8 +33,8 @@ pub(crate) fn network() -> GrowingShape {
     GrowingShape { resolution: 16, latent: 8, base: 64, max: 8, ..GrowingShape::default() }
 }
 
-/// Trains through two fades; stopped at their ends and in their middle, it goes on as if nothing had been.
-fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) -> Trainer {
+/// Trains through two fades, and returns the trainer and its history; stopped at their ends and in their middle, it goes on as if nothing had been.
+pub(crate) fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) -> (Trainer, Vec<Record>) {
     let open = |folder: &std::path::Path| {
         let options = Options::default().device(&Device::Cpu).seed(seed(4));
         Trainer::open::<G>(config, data, folder, options).unwrap()
@@ -59,14 +60,14 @@ fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) -> Trainer {
         }
     }
     assert_eq!(whole.preview().unwrap().tensor.dims(), [16, 3, 16, 16]);
-    whole
+    (whole, records)
 }
 
 #[test]
 fn psgan_is_resumed_in_the_middle_of_a_fade() {
     assert_eq!(growth().reset, Reset::Fades);
     let config = PsganConfig { network: network(), growth: growth(), mismatch: 0.5, ..Psgan::tiny() }.keypoints(3);
-    let run = resumes_bit_for_bit::<psgan::Adversaries>(&config, &posed(16, 20));
+    let (run, _) = resumes_bit_for_bit::<psgan::Adversaries>(&config, &posed(16, 20));
     // Previews show the poses of the first minibatch, as shares of the side.
     let shown = numbers(&run.networks().params.tensors()["g.preview_points"]);
     assert!(shown.iter().all(|value| (0.0..=1.0).contains(value)) && shown.iter().any(|value| *value > 0.0));
@@ -86,7 +87,7 @@ fn stylegan_is_resumed_in_the_middle_of_a_fade() {
         group: tachie::nn::progressive::Group::Whole,
         ..Stylegan::tiny()
     };
-    let run = resumes_bit_for_bit::<stylegan::Adversaries>(&config, &posed(16, 20));
+    let (run, _) = resumes_bit_for_bit::<stylegan::Adversaries>(&config, &posed(16, 20));
     let mean = numbers(&run.networks().params.tensors()["g.w_mean"]);
     assert!(mean.iter().any(|value| *value != 0.0), "the mean of styles has followed them");
 }

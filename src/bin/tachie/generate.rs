@@ -10,7 +10,7 @@ use tachie::models::model::{model_of_file, model_of_run};
 use tachie::models::psgan::Psgan;
 use tachie::models::stylegan::{Stylegan, Truncation};
 use tachie::rng::Seed;
-use tachie::sample::{NoiseMode, seeds};
+use tachie::sample::{NoiseMode, Projected, seeds};
 use tachie::{Error, Result};
 
 /// Where a trained model is.
@@ -68,8 +68,11 @@ pub struct Args {
     #[command(flatten)]
     from: From,
     /// Seeds: numbers and ranges with commas between them, 1,5-9
-    #[arg(long, value_name = "SEEDS")]
-    seeds: String,
+    #[arg(long, value_name = "SEEDS", required_unless_present = "projected")]
+    seeds: Option<String>,
+    /// Styles that `tachie project` has found, in place of seeds (StyleGAN)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "truncation"])]
+    projected: Option<PathBuf>,
     /// How far styles are drawn towards their mean: 1 not at all, 0 altogether (StyleGAN)
     #[arg(long, value_name = "PSI", allow_negative_numbers = true)]
     truncation: Option<f64>,
@@ -113,7 +116,13 @@ impl NoiseArg {
 /// # Errors
 /// When the model cannot be opened or does not draw from seeds alone, or the pictures cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let (numbers, device) = (seeds::parse(&args.seeds)?, tachie::device()?);
+    let device = tachie::device()?;
+    if let Some(path) = &args.projected {
+        let images = args.from.stylegan(&device)?.draw_projected(&Projected::open(path, &device)?)?;
+        let captions: Vec<String> = (0..images.len()).map(|i| format!("projected {i}")).collect();
+        return write(&images, &captions, |i| format!("projected{i:04}.png"), &args.out, args.columns);
+    }
+    let numbers = seeds::parse(args.seeds.as_deref().unwrap_or_default())?;
     let images = match args.from.model()?.as_str() {
         "stylegan" => {
             let model = args.from.stylegan(&device)?;
@@ -138,21 +147,27 @@ pub fn run(args: Args) -> Result<()> {
             return Err(Error::file(args.from.path(), found, "stylegan or progan", hint));
         }
     };
-    write(&images, &numbers, &args.out, args.columns)
+    let captions: Vec<String> = numbers.iter().map(|seed| format!("seed {seed}")).collect();
+    write(&images, &captions, |i| format!("seed{:04}.png", numbers[i]), &args.out, args.columns)
 }
 
-fn write(images: &Images, seeds: &[u32], out: &Path, columns: usize) -> Result<()> {
+fn write(
+    images: &Images,
+    captions: &[String],
+    name: impl Fn(usize) -> String,
+    out: &Path,
+    columns: usize,
+) -> Result<()> {
     if out.extension().is_some() {
-        let captions = seeds.iter().map(|seed| format!("seed {seed}"));
         images.grid(columns.max(1))?.captions(captions).save(out)?;
-        println!("{} pictures: {}", seeds.len(), out.display());
+        println!("{} pictures: {}", images.len(), out.display());
         return Ok(());
     }
-    for (picture, seed) in images.to_rgb()?.into_iter().zip(seeds) {
+    for (i, picture) in images.to_rgb()?.into_iter().enumerate() {
         let grid = Images::from_rgb(&[picture])?.grid(1)?.padding(0).scale(1);
-        grid.save(out.join(format!("seed{seed:04}.png")))?;
+        grid.save(out.join(name(i)))?;
     }
-    println!("{} pictures in {}", seeds.len(), out.display());
+    println!("{} pictures in {}", images.len(), out.display());
     Ok(())
 }
 

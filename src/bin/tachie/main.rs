@@ -10,6 +10,7 @@ mod fetch;
 mod generate;
 mod import;
 mod poses;
+mod project;
 mod review;
 mod sample;
 mod train;
@@ -44,6 +45,8 @@ enum Command {
     Generate(generate::Args),
     /// Convert published weights of other programs
     Import(import::Args),
+    /// Find the style with which a StyleGAN draws a picture most alike
+    Project(project::Args),
     /// Draw pictures with a trained generator
     Sample(sample::Args),
     /// Draw pictures with the styles of others
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Project(args) => project::run(args),
         Command::Sample(args) => sample::run(args),
         Command::StyleMix(args) => generate::mix(args),
         Command::Train(args) => train::run(args),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tachie::data::dataset::Dataset;
 use tachie::data::poses::person;
+use tachie::metrics::evaluate::BestByKid;
 use tachie::models::catalogue;
 use tachie::rng::Seed;
 use tachie::train::plan::{Intervals, Mark, Precision};
@@ -70,6 +71,13 @@ pub struct Args {
     /// stay]
     #[arg(long, value_name = "N")]
     keep_every: Option<u64>,
+    /// Measures the running average by KID (built-in network) against the pictures it is trained on, whenever so many
+    /// thousand were shown, and keeps the best weights as best.safetensors in the run folder
+    #[arg(long, value_name = "KIMG", conflicts_with = "minutes")]
+    keep_best_by_kid: Option<f64>,
+    /// Pictures that are compared for it
+    #[arg(long, value_name = "N", default_value_t = 1_000, requires = "keep_best_by_kid")]
+    best_samples: usize,
 }
 
 /// Runs the command.
@@ -80,6 +88,9 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(kimg) = args.kimg.filter(|kimg| !(kimg.is_finite() && *kimg >= 0.0)) {
         return Err(Error::invalid("--kimg", kimg.to_string(), "a number that is not negative", ""));
     }
+    if let Some(kimg) = args.keep_best_by_kid.filter(|kimg| !(kimg.is_finite() && *kimg >= 0.001)) {
+        return Err(Error::invalid("--keep-best-by-kid", kimg.to_string(), "thousands of pictures, 0.001 or more", ""));
+    }
     let preset = catalogue::find(&args.model)?.preset(&args.preset)?;
     let dataset = Dataset::open(&args.data)?;
     let dataset = if args.all { dataset } else { dataset.train() };
@@ -88,7 +99,10 @@ pub fn run(args: Args) -> Result<()> {
         None => dataset,
     };
     let mut run = preset.train_on(&dataset, &args.out, options(&args, preset.recipe.plan().intervals))?;
-    let progress = train(&mut run, &args)?;
+    let progress = match args.keep_best_by_kid {
+        Some(kimg) => train_for_the_best(&mut run, &args, &dataset, kimg)?,
+        None => train(&mut run, &args)?,
+    };
     // Whoever closed standard output early has read enough.
     let _ = writeln!(std::io::stdout(), "{progress:?}");
     Ok(())
@@ -112,4 +126,18 @@ fn train(run: &mut Trainer, args: &Args) -> Result<Progress> {
         (_, _, Some(minutes)) => run.minutes(minutes),
         _ => run.finish(),
     }
+}
+
+/// Trains, measures on the way, and says which step is the best.
+fn train_for_the_best(run: &mut Trainer, args: &Args, dataset: &Dataset, kimg: f64) -> Result<Progress> {
+    let best = BestByKid::against(dataset)?.every((kimg * 1000.0).round() as u64).samples(args.best_samples);
+    let until = match (args.steps, args.kimg, run.plan().stages.last()) {
+        (Some(steps), ..) => Mark::Steps(steps),
+        (_, Some(kimg), _) => Mark::kimg(kimg),
+        (.., Some(stage)) => stage.until,
+        (.., None) => Mark::Steps(0),
+    };
+    let (progress, best) = best.train(run, until)?;
+    let _ = writeln!(std::io::stdout(), "{best:?}: {}", best.weights().display());
+    Ok(progress)
 }

@@ -16,8 +16,9 @@ use rayon::prelude::*;
 
 use super::avatar::Avatar;
 use super::avatar::bodies::Bodies;
+use super::batch::Images;
 use super::dataset::Dataset;
-use super::manifest::{AvatarLayout, Manifest};
+use super::manifest::{AvatarLayout, ImagePolicy, Manifest};
 use super::store::{self, Index, Packed, StoreWriter};
 use crate::rng::Seed;
 use crate::{Error, Result};
@@ -45,6 +46,22 @@ impl Dataset {
             Found::Store(path) => Ok(store::open(&path)?.into_dataset()),
             Found::Manifest(path) => open_manifest(&path, MEMORY),
         }
+    }
+}
+
+impl Images {
+    /// One picture from a file, turned as its EXIF data say, laid on the background and brought to size.
+    /// [`Resize::Pad`](super::manifest::Resize::Pad) keeps all of it, with strips of background beside it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no picture, or the policy refuses it.
+    pub fn open(path: impl AsRef<Path>, policy: &ImagePolicy) -> Result<Images> {
+        let path = path.as_ref();
+        let decoded = decode::decode(path, policy).map_err(|Refused(kind, what)| {
+            let found = if what.is_empty() { kind.to_string() } else { format!("{kind}: {what}") };
+            Error::file(path, found, "a picture", "")
+        })?;
+        Images::from_rgb(&[decoded.image])
     }
 }
 

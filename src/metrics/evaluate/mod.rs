@@ -16,6 +16,7 @@
 //! Every number says its protocol, how many pictures it is of, which network gave the features, by which weights, and
 //! how pictures came to the network's size.
 
+mod best;
 mod bodies;
 mod cache;
 mod folder;
@@ -43,6 +44,7 @@ use crate::rng::Seed;
 use crate::show::table::Table;
 use crate::{Error, Result};
 
+pub use best::{BestByKid, BestOf, Measurement};
 pub use folder::{Folder, Pairs};
 pub use metric::Metric;
 pub use model::Model;

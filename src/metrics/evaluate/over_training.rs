@@ -17,7 +17,7 @@ use crate::train::checkpoint::Checkpoints;
 use crate::{Error, Result};
 
 /// What an evaluation kept in a run folder is called.
-const FOLDER: &str = "evaluation";
+pub(super) const FOLDER: &str = "evaluation";
 
 /// Numbers over the steps of a training, with those of other models as a comparison. Ends a cell with a plot and a
 /// table.

@@ -125,3 +125,14 @@ pub(super) fn per_channel(x: &Tensor, scale: &[f64], shift: &[f64]) -> Result<Te
 pub(super) fn global_mean(x: &Tensor) -> Result<Tensor> {
     Ok(x.flatten_from(2)?.mean(2)?)
 }
+
+/// Added to the length of a pixel's vector of features.
+const EPSILON: f64 = 1e-10;
+/// Added to its square, far below what it changes: the root of 0 has no derivative.
+const TINY: f64 = 1e-24;
+
+/// Every pixel's vector divided by its length: `[N, C, H, W]` → same shape.
+pub(super) fn unit(x: &Tensor) -> Result<Tensor> {
+    let length = ((x.sqr()?.sum_keepdim(1)? + TINY)?.sqrt()? + EPSILON)?;
+    Ok(x.broadcast_div(&length)?)
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
-use super::layer::{build, check_pictures, per_channel};
+use super::layer::{build, check_pictures, per_channel, unit};
 use super::resize::bilinear;
 use super::trunk::{Architecture, Trunk};
 use super::weights::{Card, Kind, Weights};
@@ -17,8 +17,6 @@ use crate::{Error, Result};
 /// (v − shift) / scale brings [−1, 1] to what the trunks were trained on. Version 0.0 lacked this.
 const SHIFT: [f64; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f64; 3] = [0.458, 0.448, 0.450];
-/// Added to the length of a pixel's feature vector.
-const EPSILON: f64 = 1e-10;
 
 /// A trunk and what it weighs its channels with. Distances of different trunks are not comparable.
 #[derive(Clone, Debug)]
@@ -141,21 +139,23 @@ impl Lpips {
         if first.dims() != second.dims() {
             return Err(Error::shape("LPIPS: second pictures", second.dims(), format!("{:?}", first.dims())));
         }
+        self.differences(&self.unit_maps(first)?, &self.unit_maps(second)?)
+    }
+
+    /// The maps of the trunk, every pixel's vector of length 1: `[N, 3, H, W]` in [−1, 1] → `[N, C, h, w]` each.
+    pub(super) fn unit_maps(&self, pictures: &Tensor) -> Result<Vec<Tensor>> {
         let scale = SCALE.map(|scale| 1.0 / scale);
         let shift: [f64; 3] = std::array::from_fn(|channel| -SHIFT[channel] * scale[channel]);
-        let taps = |x: &Tensor| self.trunk.taps(&per_channel(x, &scale, &shift)?);
-        let pairs = taps(first)?.into_iter().zip(taps(second)?).zip(&self.heads);
-        let map = |((first, second), head): ((Tensor, Tensor), &Tensor)| -> Result<Tensor> {
-            let difference = (unit(&first)? - unit(&second)?)?;
-            Ok(difference.sqr()?.broadcast_mul(head)?.sum_keepdim(1)?)
-        };
-        pairs.map(map).collect()
+        self.trunk.taps(&per_channel(pictures, &scale, &shift)?)?.iter().map(unit).collect()
     }
-}
 
-/// Every pixel's vector divided by its length.
-fn unit(x: &Tensor) -> Result<Tensor> {
-    Ok(x.broadcast_div(&(x.sqr()?.sum_keepdim(1)?.sqrt()? + EPSILON)?)?)
+    /// The weighted squared differences of each tap, `[N, 1, h, w]`.
+    pub(super) fn differences(&self, first: &[Tensor], second: &[Tensor]) -> Result<Vec<Tensor>> {
+        let map = |((first, second), head): ((&Tensor, &Tensor), &Tensor)| -> Result<Tensor> {
+            Ok((first - second)?.sqr()?.broadcast_mul(head)?.sum_keepdim(1)?)
+        };
+        first.iter().zip(second).zip(&self.heads).map(map).collect()
+    }
 }
 
 pub(super) fn heads_at(scope: &Scope, architecture: Architecture) -> Result<Vec<Tensor>> {

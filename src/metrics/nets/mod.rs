@@ -10,7 +10,8 @@
 //! | [`tagger::Tagger`] | this crate, where it was trained on drawn faces | 34 tags, 256 features, a perceptual distance |
 //! | [`pose_reader::PoseReader`] | nobody: it is trained on posed pictures where it is needed | key points |
 //!
-//! [`extractor::Extractor`] is what metrics of features ask of any of them.
+//! [`extractor::Extractor`] is what metrics of features ask of any of them; [`perceptual::Perceptual`] is a distance of
+//! pictures that can be differentiated.
 //!
 //! No other weights come with this crate: [`weights`] says which files there are and imports them.
 
@@ -21,6 +22,7 @@ pub mod extractor;
 pub mod illustration2vec;
 pub mod inception;
 pub mod lpips;
+pub mod perceptual;
 pub mod pose_reader;
 pub mod resize;
 pub mod tagger;

@@ -96,10 +96,43 @@ pub(super) fn bilinear(x: &Tensor, [height, width]: [usize; 2]) -> Result<Tensor
     Ok(Tensor::from_vec(planes.collect::<Vec<_>>().concat(), (n, c, height, width), &Device::Cpu)?)
 }
 
+/// Every plane brought to `size` (height, width) with the filter of [`Protocol::Clean`], as a function of x that can be
+/// differentiated: `[N, C, h, w]` → `[N, C, size]`.
+pub(super) fn bicubic(x: &Tensor, [height, width]: [usize; 2]) -> Result<Tensor> {
+    let &[n, c, h, w] = x.dims() else {
+        return Err(Error::shape("resize: pictures", x.dims(), "[N, C, H, W]"));
+    };
+    if h * w * height * width == 0 {
+        let found = format!("pictures of {w}×{h} for {width}×{height} px");
+        return Err(Error::invalid("resize", found, "at least one pixel", ""));
+    }
+    if [h, w] == [height, width] {
+        return Ok(x.clone());
+    }
+    let along = |lines: &Tensor, from: usize, to: usize| -> Result<Tensor> {
+        let weights = Axis::bicubic(from, to).matrix(from)?.to_dtype(x.dtype())?.to_device(x.device())?;
+        Ok(lines.contiguous()?.reshape(((), from))?.matmul(&weights)?)
+    };
+    let rows = along(x, w, width)?.reshape((n * c, h, width))?.transpose(1, 2)?;
+    Ok(along(&rows, h, height)?.reshape((n, c, width, height))?.transpose(2, 3)?.contiguous()?)
+}
+
 /// Which numbers, with which weights, make each number of a line.
 pub(super) struct Axis(Vec<(usize, Vec<f64>)>);
 
 impl Axis {
+    /// The weights as a matrix `[from, to]`, f64, by which a line is multiplied from the right.
+    fn matrix(&self, from: usize) -> Result<Tensor> {
+        let to = self.0.len();
+        let mut numbers = vec![0f64; from * to];
+        for (i, (start, weights)) in self.0.iter().enumerate() {
+            for (j, weight) in weights.iter().enumerate() {
+                numbers[(start + j) * to + i] = *weight;
+            }
+        }
+        Ok(Tensor::from_vec(numbers, (from, to), &Device::Cpu)?)
+    }
+
     /// Bilinear, i-th number at i·from/to.
     fn corners(from: usize, to: usize) -> Axis {
         let scale = (from as f64 / to as f64) as f32;
@@ -179,6 +212,7 @@ fn axes_on(plane: &[f32], width: usize, [vertical, horizontal]: &[Axis; 2]) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::DType;
     use image::Rgb;
 
     fn numbers(tensor: &Tensor) -> Vec<f32> {
@@ -221,6 +255,21 @@ mod tests {
         let four = |axis: Axis| axes_on(&line, 2, &[Axis::centres(1, 1), axis]);
         assert_eq!(four(Axis::corners(2, 4)), [0.0, 4.0, 8.0, 8.0]);
         assert_eq!(four(Axis::centres(2, 4)), [0.0, 2.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn what_can_be_differentiated_is_the_clean_protocol() {
+        for (width, height, size) in [(7u32, 5u32, 13usize), (40, 29, 16), (16, 16, 16)] {
+            let picture = RgbImage::from_fn(width, height, |x, y| Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8]));
+            let x = crate::data::batch::Images::from_rgb(&[picture.clone()]).unwrap().tensor;
+            let found = bicubic(&x, [size; 2]).unwrap().affine(127.5 / 128.0, -0.5 / 128.0).unwrap();
+            let expected = numbers(&Protocol::Clean.prepare(&picture, size).unwrap());
+            for (found, expected) in numbers(&found).into_iter().zip(expected) {
+                // The protocol cuts off what overshoots black and white.
+                assert!((found.clamp(-1.0, 127.0 / 128.0) - expected).abs() < 2e-5, "{found}, expected {expected}");
+            }
+        }
+        assert!(bicubic(&Tensor::zeros((1, 3, 0, 4), DType::F32, &Device::Cpu).unwrap(), [4, 4]).is_err());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::train::gan::{Gan, Networks, Player};
 use crate::weights::safetensors;
 use crate::{Error, Result};
 
+/// The best weights of a run, in its folder, where somebody measured the training.
+pub const BEST: &str = "best.safetensors";
+
 /// What the metadata of a weights file says.
 #[derive(Debug, Serialize, Deserialize)]
 struct About<C> {
@@ -130,6 +133,20 @@ impl<G: Gan> Model<G> {
     /// As [`Model::open_run`]; when there is no checkpoint of that step, or it is not whole.
     pub fn open_run_at(folder: impl AsRef<Path>, step: u64, device: &Device) -> Result<Model<G>> {
         Model::of_run(folder.as_ref(), device, |folder| Checkpoints::read_only(folder).load_at(step, device))
+    }
+
+    /// The best weights of a run, where the training was measured
+    /// ([`BestByKid`](crate::metrics::evaluate::BestByKid)): the running average of the step with the lowest distance.
+    ///
+    /// # Errors
+    /// When the folder holds no run of this model, or it was not measured.
+    pub fn open_best(folder: impl AsRef<Path>, device: &Device) -> Result<Model<G>> {
+        let path = folder.as_ref().join(BEST);
+        if path.is_file() {
+            return Model::open(path, device);
+        }
+        let hint = "`BestByKid` and `tachie train --keep-best-by-kid` measure a training and keep its best weights.";
+        Err(Error::file(folder.as_ref(), format!("no {BEST}"), "a run that was measured", hint))
     }
 
     fn of_run(folder: &Path, device: &Device, load: impl FnOnce(&Path) -> Result<Checkpoint>) -> Result<Model<G>> {

@@ -16,7 +16,7 @@ use crate::rng::Seed;
 use crate::train::gan::{Gan, Networks, Player};
 use crate::train::trainer::{Options, Trainer};
 
-pub use file::{Attribution, about, model_of_file, model_of_run};
+pub use file::{Attribution, BEST, about, model_of_file, model_of_run};
 
 /// A model: its configuration, its weights and their running average. Clones share the weights, and so does a [`Trainer`]
 /// started from it: the model sees what is trained.

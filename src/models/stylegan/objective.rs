@@ -9,6 +9,7 @@ use crate::Result;
 use crate::data::batch::{Batch, Images};
 use crate::losses::{adversarial, penalty};
 use crate::models::baselines::progan::{latents, level, neither};
+use crate::nn::augment::{Augment, Augmented, Drawn};
 use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
@@ -29,12 +30,18 @@ pub struct Adversaries {
     discriminator: Discriminator,
     /// The same discriminator in f32, whatever the plan computes in: penalties are.
     exact: Discriminator,
+    augment: Option<Augment>,
 }
 
 impl Adversaries {
     /// The generator.
     pub fn generator(&self) -> &Generator {
         &self.generator
+    }
+
+    /// What is done to the pictures that the discriminator sees, if anything is.
+    pub fn augment(&self) -> Option<&Augment> {
+        self.augment.as_ref()
     }
 
     /// The discriminator.
@@ -65,34 +72,54 @@ impl Adversaries {
         self.generator.synthesis().forward(&styles, &Noise::Drawn(&noise.to_dtype(like.dtype())?), level)
     }
 
+    /// What happens to pictures before the discriminator sees them; nothing without augmentation.
+    fn transforms(&self, name: &str, pictures: &Tensor, step: &Step) -> Result<Drawn> {
+        match &self.augment {
+            Some(augment) => augment.draw([pictures.dims()[0], pictures.dims()[3]], &mut step.stream(name)),
+            None => Ok(Drawn::nothing()),
+        }
+    }
+
     fn critic_loss(&self, real: &Tensor, made: &Tensor, level: Level, step: &Step) -> Result<Losses> {
         let (judge, exact) = (self.discriminator.at(level, None)?, self.exact.at(level, None)?);
+        let of_real = self.transforms("augment/real", real, step)?;
+        let made = self.transforms("augment/fake", made, step)?.apply(&made.detach())?;
         match &self.config.objective {
-            Objective::Wasserstein(config) => config.critic_loss([judge, exact], real, made, step),
+            Objective::Wasserstein(config) => config.critic_loss([judge, exact], &of_real.apply(real)?, &made, step),
             Objective::Logistic { gamma } => {
-                // The penalty's scores of the real pictures are the loss's.
-                let (of_real, r1) = match *gamma > 0.0 {
-                    true => penalty::scored_r1(&exact, real).map(|(scores, r1)| (scores, Some(r1)))?,
-                    false => (judge.logit(real)?, None),
+                // The penalty's scores of the real pictures are the loss's. Its gradient is with respect to the pictures
+                // before they are transformed, as in the authors' code.
+                let critic = Augmented { critic: exact, by: &of_real };
+                let (scores, r1) = match *gamma > 0.0 {
+                    true => penalty::scored_r1(&critic, real).map(|(scores, r1)| (scores, Some(r1)))?,
+                    false => (judge.logit(&of_real.apply(real)?)?, None),
                 };
                 let mut losses = Losses::new();
-                losses.add("adv_real", &adversarial::real(&of_real)?, 1.0)?;
-                losses.add("adv_fake", &adversarial::fake(&judge.logit(&made.detach())?)?, 1.0)?;
+                losses.add("adv_real", &adversarial::real(&scores)?, 1.0)?;
+                losses.add("adv_fake", &adversarial::fake(&judge.logit(&made)?)?, 1.0)?;
                 if let Some(r1) = r1 {
                     losses.add("r1", &r1, gamma / 2.0)?;
+                }
+                if let Some(augment) = &self.augment {
+                    let probability = augment.probability()?;
+                    let mean_sign = augment.follow(&scores, step.number)?;
+                    for (name, number) in [("ada_p", probability), ("ada_r", mean_sign)] {
+                        losses.watch(name, &Tensor::new(number, &Device::Cpu)?)?;
+                    }
                 }
                 Ok(losses)
             }
         }
     }
 
-    fn generator_loss(&self, made: &Tensor, level: Level) -> Result<Losses> {
+    fn generator_loss(&self, made: &Tensor, level: Level, step: &Step) -> Result<Losses> {
         let judge = self.discriminator.at(level, None)?;
+        let made = self.transforms("augment/generator", made, step)?.apply(made)?;
         match &self.config.objective {
-            Objective::Wasserstein(config) => config.generator_loss(judge, made),
+            Objective::Wasserstein(config) => config.generator_loss(judge, &made),
             Objective::Logistic { .. } => {
                 let mut losses = Losses::new();
-                losses.add("adv", &adversarial::real(&judge.logit(made)?)?, 1.0)?;
+                losses.add("adv", &adversarial::real(&judge.logit(&made)?)?, 1.0)?;
                 Ok(losses)
             }
         }
@@ -106,12 +133,14 @@ impl Gan for Adversaries {
     fn new(config: &StyleganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
         let judge = params.pp(Player::Discriminator.prefix());
+        let augment = config.augment.as_ref().map(|augment| Augment::new(augment, &judge.pp("augment"))).transpose()?;
         let spec = DiscriminatorSpec { group: config.group, blur: true, ..DiscriminatorSpec::default() };
         Ok(Adversaries {
             config: config.clone(),
             generator: Generator::new(config, &params.pp(Player::Generator.prefix()))?,
             discriminator: Discriminator::new(&config.network, spec, &judge)?,
             exact: Discriminator::new(&config.network, spec, &judge.computing_in(Precision::F32)?)?,
+            augment,
         })
     }
 
@@ -128,6 +157,9 @@ impl Gan for Adversaries {
             Objective::Wasserstein(config) => config.summary(),
         };
         rows.push(("losses", losses));
+        if let Some(augment) = &config.augment {
+            rows.push(("augmentation", augment.summary()));
+        }
         rows
     }
 
@@ -137,7 +169,7 @@ impl Gan for Adversaries {
         match who {
             Player::Generator => {
                 self.generator.set_level(level)?;
-                self.generator_loss(&made, level)
+                self.generator_loss(&made, level, step)
             }
             Player::Discriminator => self.critic_loss(&fade_pictures(&batch.images, level)?, &made, level, step),
             other => Err(neither(other)),

@@ -119,8 +119,23 @@ impl Synthesis {
 
     /// Numbers of noise that one picture of this level takes.
     pub fn noise_len(level: Level) -> usize {
-        let side = |layer: usize| 4usize << (layer / 2);
-        (0..Synthesis::layers_at(level)).map(|layer| side(layer) * side(layer)).sum()
+        Synthesis::noise_sides(level).into_iter().map(|side| side * side).sum()
+    }
+
+    /// Sides of the planes of noise that a picture of this level takes, layer by layer.
+    pub fn noise_sides(level: Level) -> Vec<usize> {
+        (0..Synthesis::layers_at(level)).map(|layer| 4 << (layer / 2)).collect()
+    }
+
+    /// The network's own noise, as [`Noise::Drawn`] takes it: `[1, noise_len]`.
+    ///
+    /// # Errors
+    /// When the device has no memory for it.
+    pub fn own_noise(&self, level: Level) -> Result<Tensor> {
+        let layers = &self.layers[..Synthesis::layers_at(level).min(self.layers.len())];
+        let planes: Vec<Tensor> =
+            layers.iter().map(|layer| layer.noise.as_detached_tensor().flatten_all()).collect::<Result<_, _>>()?;
+        Ok(Tensor::cat(&planes, 0)?.unsqueeze(0)?)
     }
 
     /// Styles of every layer `[N, W]` → pictures `[N, 3, r, r]` of the level's resolution, about in [−1, 1].

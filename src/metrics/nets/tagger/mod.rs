@@ -15,14 +15,16 @@ use candle_nn::ops::softmax;
 use image::{RgbImage, imageops};
 
 use self::training::About;
+use super::layer::unit;
 use super::reader::{Network, Outputs};
-use super::resize::Protocol;
+use super::resize::{Protocol, bicubic};
 use super::{BATCH, full_batch, in_batches};
 use crate::data::batch::Images;
 use crate::data::tags::{Labels, TagSet};
 use crate::hash::sha256_of;
 use crate::metrics::labels::attributes::{AttributePrecision, Decision, Request};
 use crate::ops::activation::sigmoid;
+use crate::ops::arithmetic;
 use crate::weights::safetensors;
 use crate::{Error, Result};
 
@@ -173,6 +175,14 @@ impl Tagger {
         Ok(Tensor::cat(&distances, 0)?)
     }
 
+    /// The maps that distances are taken on, every pixel's vector of length 1, as functions of the pictures: `[N, 3, H, W]`
+    /// in [−1, 1] on the tagger's device → `[N, C, h, w]` each. As in [`Tagger::distances`], but nothing is rounded.
+    pub(super) fn unit_maps(&self, pictures: &Tensor) -> Result<Vec<Tensor>> {
+        // Bytes v become (v − 128) / 128, and v is 127.5·x + 127.5.
+        let bytes = arithmetic::affine(&bicubic(pictures, [SIDE; 2])?, 127.5 / 128.0, -0.5 / 128.0)?;
+        self.network.forward(&bytes)?.maps.iter().map(unit).collect()
+    }
+
     /// How often pictures show what was asked for, one picture per request and in their order.
     ///
     /// # Errors
@@ -216,8 +226,7 @@ impl Tagger {
 fn unit_distances(maps: &[Tensor], n: usize) -> Result<Tensor> {
     let mut total = Tensor::zeros(n, maps[0].dtype(), maps[0].device())?;
     for map in maps {
-        let length = (map.sqr()?.sum_keepdim(1)?.sqrt()? + 1e-10)?;
-        let unit = map.broadcast_div(&length)?;
+        let unit = unit(map)?;
         let difference = (unit.narrow(0, 0, n)? - unit.narrow(0, n, n)?)?;
         total = (total + difference.sqr()?.sum(1)?.flatten_from(1)?.mean(1)?)?;
     }
