@@ -42,11 +42,22 @@ pub(crate) fn rgba(picture: &RgbaImage, width: u32, height: u32, filter: Filter)
         Some(kernel) => imageops::resize(&weighted, width, height, kernel),
         None => area(&weighted, width, height),
     };
+    // At soft edges the ripples of the sharp filters leave quotients of next to nothing: colours are those of the linear
+    // one there, and where that sees nothing there is nothing.
+    let ripples = matches!(filter, Filter::Lanczos | Filter::Bicubic);
+    let soft = ripples.then(|| imageops::resize(&weighted, width, height, FilterType::Triangle));
     RgbaImage::from_fn(width, height, |x, y| {
-        let [r, g, b, alpha] = resized.get_pixel(x, y).0;
-        let shown = byte(alpha / HEADROOM * 255.0);
-        let colour = |value: f32| if shown == 0 { 0 } else { byte(value / alpha * 255.0) };
-        Rgba([colour(r), colour(g), colour(b), shown])
+        let sharp = resized.get_pixel(x, y).0;
+        let shown = byte(sharp[3] / HEADROOM * 255.0);
+        let [r, g, b, alpha] = match &soft {
+            Some(soft) if shown < 255 => soft.get_pixel(x, y).0,
+            _ => sharp,
+        };
+        if shown == 0 || byte(alpha / HEADROOM * 255.0) == 0 {
+            return Rgba([0; 4]);
+        }
+        let [r, g, b] = [r, g, b].map(|value| byte(value / alpha * 255.0));
+        Rgba([r, g, b, shown])
     })
 }
 

@@ -8,10 +8,6 @@ use crate::data::placement::Placement;
 use crate::data::resize;
 use crate::{Error, Result};
 
-/// Opacity from which the colours of a resized picture can be trusted. What the filters' ripples leave at edges is less, and
-/// its colours are quotients of next to nothing.
-const SOLID: u8 = 16;
-
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rectangle {
@@ -64,13 +60,13 @@ pub fn letterbox(picture: &RgbImage, side: u32, background: Background, filter: 
 }
 
 /// As [`letterbox`], with transparency: around the picture is nothing. Colours count by their opacity when pixels are
-/// merged, and pixels that can hardly be seen have the colours of the nearest others.
+/// merged, and invisible pixels have the colours of the nearest visible ones.
 pub fn letterbox_rgba(picture: &RgbaImage, side: u32, filter: Filter) -> RgbaImage {
     let [left, top, width, height] = inner(picture.dimensions(), side);
     let mut square = RgbaImage::from_pixel(side, side, Rgba([0; 4]));
     let resized = resize::rgba(picture, width, height, filter);
     imageops::replace(&mut square, &resized, i64::from(left), i64::from(top));
-    bleed(&mut square, SOLID);
+    bleed(&mut square);
     square
 }
 
@@ -93,7 +89,7 @@ pub fn pyramid_rgba(picture: &RgbaImage, smallest: u32) -> Result<Vec<RgbaImage>
     let mut side = width / 2;
     while side >= smallest.max(1) {
         let mut level = resize::rgba(&levels[levels.len() - 1], side, side, Filter::Box);
-        bleed(&mut level, 1);
+        bleed(&mut level);
         levels.push(level);
         side /= 2;
     }

@@ -196,7 +196,7 @@ fn finish(mut whole: RgbaImage, cut: &RgbaImage, options: &ArtOptions) -> Dynami
         (Some(size), Transparency::Keep) => fit::letterbox_rgba(cut, size, filter).into(),
         (Some(size), _) => fit::letterbox(&flat(cut), size, background, filter).into(),
         (None, Transparency::Keep) => {
-            texture::bleed(&mut whole, 1);
+            texture::bleed(&mut whole);
             whole.into()
         }
         (None, _) => flat(&whole).into(),

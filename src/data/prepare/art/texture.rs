@@ -49,7 +49,7 @@ pub fn join(colours: &RgbImage, opacity: &GrayImage) -> RgbaImage {
 pub fn bleed_under(picture: &mut RgbaImage, opacity: &GrayImage) {
     let (width, height) = picture.dimensions();
     if opacity.width() >= width && opacity.height() >= height {
-        return bleed(picture, 1);
+        return bleed(picture);
     }
     let own = |x: u32, y: u32| {
         let at = |at: u32, from: u32, to: u32| (u64::from(at) * u64::from(from) / u64::from(to.max(1))) as u32;
@@ -59,11 +59,11 @@ pub fn bleed_under(picture: &mut RgbaImage, opacity: &GrayImage) {
     spread(picture, |x, y, _| own(x, y) > 0);
 }
 
-/// Gives pixels whose opacity is below `solid` (1: the invisible ones) the colours of the nearest others, so that nothing
-/// dark comes out at the edges when the picture is resized or its opacity softened. Opacity is left as it is. Pixels next
-/// to solid ones get their mean, those next to these the mean of these, and so on; a picture without a solid pixel stays.
-pub fn bleed(picture: &mut RgbaImage, solid: u8) {
-    spread(picture, |_, _, alpha| alpha >= solid);
+/// Gives invisible pixels the colours of the nearest visible ones, so that nothing dark comes out at the edges when the
+/// picture is resized or its opacity softened. Opacity is left as it is. Pixels next to visible ones get their mean, those
+/// next to these the mean of these, and so on; a picture without a visible pixel stays.
+pub fn bleed(picture: &mut RgbaImage) {
+    spread(picture, |_, _, alpha| alpha > 0);
 }
 
 /// Spreads the colours of the pixels that are `known` over all others, ring by ring.
@@ -155,16 +155,16 @@ mod tests {
         picture.put_pixel(0, 1, Rgba([200, 100, 0, 255]));
         picture.put_pixel(4, 1, Rgba([0, 0, 90, 1]));
         let before = picture.clone();
-        bleed(&mut picture, 1);
+        bleed(&mut picture);
         assert_eq!(picture.get_pixel(1, 0).0, [200, 100, 0, 0]);
         assert_eq!(picture.get_pixel(3, 2).0, [0, 0, 90, 0]);
         // The middle column is two rings away from both: the mean of three (at the edge two) of either colour.
         assert_eq!(picture.get_pixel(2, 1).0, [100, 50, 45, 0]);
         assert!(picture.pixels().zip(before.pixels()).all(|(a, b)| a.0[3] == b.0[3]));
         let mut nothing = RgbaImage::new(3, 3);
-        bleed(&mut nothing, 1);
+        bleed(&mut nothing);
         assert_eq!(nothing, RgbaImage::new(3, 3));
-        bleed(&mut RgbaImage::new(0, 0), 1);
+        bleed(&mut RgbaImage::new(0, 0));
     }
 
     #[test]
