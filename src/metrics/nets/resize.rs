@@ -261,7 +261,7 @@ mod tests {
     fn what_can_be_differentiated_is_the_clean_protocol() {
         for (width, height, size) in [(7u32, 5u32, 13usize), (40, 29, 16), (16, 16, 16)] {
             let picture = RgbImage::from_fn(width, height, |x, y| Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8]));
-            let x = crate::data::batch::Images::from_rgb(&[picture.clone()]).unwrap().tensor;
+            let x = crate::data::batch::Images::from_rgb(std::slice::from_ref(&picture)).unwrap().tensor;
             let found = bicubic(&x, [size; 2]).unwrap().affine(127.5 / 128.0, -0.5 / 128.0).unwrap();
             let expected = numbers(&Protocol::Clean.prepare(&picture, size).unwrap());
             for (found, expected) in numbers(&found).into_iter().zip(expected) {

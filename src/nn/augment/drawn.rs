@@ -366,10 +366,11 @@ mod tests {
             (0..20_000).map(|_| Values::draw(transforms, p, 32.0, &mut stream)).collect()
         };
         let (some, all) = (draw(0.3, &Transforms::bgc()), draw(1.0, &Transforms::bgc()));
-        let share = |values: &[Values], of: fn(&Values) -> bool| {
+        type Kind = fn(&Values) -> bool;
+        let share = |values: &[Values], of: Kind| {
             values.iter().filter(|values| of(values)).count() as f64 / values.len() as f64
         };
-        let kinds: [(fn(&Values) -> bool, f64); 9] = [
+        let kinds: [(Kind, f64); 9] = [
             (|values| values.mirrored, 0.15),
             (|values| values.quarters > 0, 0.3 * 0.75),
             (|values| values.shift != [0.0; 2], 0.3 * (1.0 - 1.0 / 64.0)),

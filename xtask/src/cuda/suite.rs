@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Files beside the program, by where they lie in the clone.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "benches/gpu/run.sh",
     "benches/pytorch/gpu.py",
     "benches/pytorch/ops.py",
