@@ -98,6 +98,26 @@ fn the_best_of_a_run_finds_a_picture() {
 }
 
 #[test]
+fn bodies_are_compared_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let manifest = "version = 1\nname = \"few\"\ntitle = \"Few bodies\"\nlicence = \"MIT\"\nsource = \"drawn\"\n\
+                    [bodies]\nsize = 32\nseed = 0\ncostumes = 3\nposes = 30\n";
+    std::fs::write(here.join("few.toml"), manifest).unwrap();
+    for model in ["psgan", "progan"] {
+        let base = ["train", model, "--data", "few.toml", "--preset", "tiny", "--batch", "4", "--steps", "1"];
+        out(here, &[&base[..], &["--out", model]].concat());
+    }
+    let compare = ["compare", "--data", "few.toml", "--count", "6", "--reader-steps", "1", "--psgan"];
+    let text = out(here, &[&compare[..], &["psgan", "--progan", "progan", "--out", "tables"]].concat());
+    assert!(text.contains("PCK@0.1") && text.contains("Progressive GAN: no keypoints"), "{text}");
+    let table = std::fs::read_to_string(here.join("tables/structure.md")).unwrap();
+    let row = |model: &str| table.lines().find(|line| line.starts_with(&format!("| {model} |"))).unwrap().to_string();
+    assert!(row("Progressive GAN").contains("| – | – |") && !row("PSGAN").contains('–'), "{table}");
+    assert!(error(here, &[&compare[..], &["progan"]].concat()).contains("psgan"));
+}
+
+#[test]
 fn mistakes_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();

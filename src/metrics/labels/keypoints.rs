@@ -88,6 +88,14 @@ impl KeypointErrors {
         Ok(score.warn_if(sum(|count| count.asked) == 0, || "no keypoint is visible".to_string()))
     }
 
+    /// [`pck`](KeypointErrors::pck) of each keypoint, in [0, 1]; NaN where one is visible in no picture.
+    ///
+    /// # Errors
+    /// As [`KeypointErrors::pck`].
+    pub fn pck_each(&self, alpha: f64, scale: &Scale) -> Result<Vec<f64>> {
+        Ok(self.counts(alpha, scale)?.iter().map(Count::share).collect())
+    }
+
     /// Mean distance in pixels over the visible keypoints that were found, with its bootstrap interval; those that were
     /// not found are counted in a warning.
     pub fn pixel_error(&self) -> Score {
@@ -160,6 +168,7 @@ mod tests {
         assert_eq!(errors.boxes, [100.0, 50.0]);
         assert_eq!(errors.pck(0.1, &Scale::Box).unwrap().value, 3.0 / 5.0);
         assert_eq!(errors.pck(0.2, &Scale::Box).unwrap().value, 4.0 / 5.0);
+        assert_eq!(errors.pck_each(0.1, &Scale::Box).unwrap(), [1.0, 0.0, 1.0]);
         assert_eq!(errors.pck(0.5, &Scale::Lengths(vec![9.0, 10.0])).unwrap().value, 2.0 / 5.0);
         let error = errors.pixel_error();
         assert_eq!((error.value, error.n), (7.5, 4));
