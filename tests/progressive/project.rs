@@ -70,8 +70,8 @@ fn what_the_network_drew_is_found_again() {
     }
 
     // The same seed finds the same; what was kept draws the same; styles of it mix with others.
-    let again = gan.project(&targets, options().steps(200)).unwrap();
-    assert_eq!(numbers(&again.w), numbers(&found.w));
+    let [one, two] = [1, 2].map(|_| gan.project(&targets, options().steps(5)).unwrap());
+    assert_eq!((numbers(&one.w), numbers(&one.noise)), (numbers(&two.w), numbers(&two.noise)));
     let folder = tempfile::tempdir().unwrap();
     found.save(folder.path()).unwrap();
     for name in ["target0.png", "projected1.png", "distance.svg", "search.gif"] {

@@ -118,7 +118,7 @@ impl<'a> Search<'a> {
             let deviation = self.deviation * self.options.wandering_at(done);
             let wander = self.options.seed.stream(&format!("wandering/{step}")).normal_tensor(w.dims(), w.device())?;
             let pictures = self.draw(&(&w + (wander * deviation)?)?, &noise)?;
-            let distance = self.eye.distances(&self.wanted, &self.eye.look(&pictures)?)?.sum_all()?;
+            let distance = self.eye.distances(&self.wanted, &self.eye.look(&shown(&pictures)?)?)?.sum_all()?;
             let pattern = self.pattern(&noise)?;
             losses.push(f64::from(distance.to_dtype(DType::F32)?.to_scalar::<f32>()?) / self.targets.len() as f64);
             if !losses[step].is_finite() {
@@ -199,4 +199,11 @@ impl<'a> Search<'a> {
         let planes = self.planes(&noise.detach())?.iter().map(even).collect::<Result<Vec<_>>>()?;
         crate::ops::adam::lerp(noise, &Tensor::cat(&planes, 1)?, 1.0)
     }
+}
+
+/// Pictures as they are shown, cut off at black and white, with the gradient of pictures that are not: a search can come
+/// back from beyond.
+fn shown(pictures: &Tensor) -> Result<Tensor> {
+    let cut = (pictures.clamp(-1f32, 1f32)? - pictures)?.detach();
+    Ok((pictures + cut)?)
 }
