@@ -99,8 +99,8 @@ impl Stylegan {
         Stylegan::authors(Gpus::One, resolution).augmented(AugmentConfig::bodies())
     }
 
-    /// [`tiny`](Stylegan::tiny) with an augmented discriminator, whose probability goes up to 0.4 in its 38,000 pictures at
-    /// most. Faster, it would also follow the advantage that every discriminator has at first, and colours would leak.
+    /// [`tiny`](Stylegan::tiny) with an augmented discriminator, whose probability rises by at most 0.01 in a thousand
+    /// pictures. Faster, it would also follow the advantage that every discriminator has at first, and colours would leak.
     pub fn tiny_few_bodies() -> StyleganConfig {
         let strength = Strength::Adaptive { target: 0.6, kimg: 100.0, interval: 4 };
         Stylegan::tiny().augmented(AugmentConfig { strength, ..AugmentConfig::bodies() })
@@ -131,7 +131,7 @@ impl Stylegan {
     /// layers of mapping and a fraction of the pictures, from 4 px on. γ is 1, since slopes at pictures of 64 px are not
     /// those at 1024 px.
     pub fn tiny() -> StyleganConfig {
-        let network = GrowingShape { fused_from: 128, ..tiny_shape(64) };
+        let network = tiny_shape(64);
         let objective = Objective::Logistic { gamma: 1.0 };
         StyleganConfig { network, mapping_layers: 4, objective, growth: tiny_growth(64), ..Stylegan::ffhq() }
     }
