@@ -59,7 +59,7 @@ fn a_run_from_the_command_line_goes_on_where_it_was() {
 fn the_best_of_a_run_finds_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    out(here, &["data", "avatar-faces", "--count", "24", "--size", "32", "--seed", "1", "--out", "faces"]);
+    out(here, &["data", "avatar-faces", "--count", "24", "--size", "64", "--seed", "1", "--out", "faces"]);
     let mut files = std::fs::read_dir(here.join("faces")).unwrap().map(|entry| entry.unwrap().path());
     let manifest = files.find(|path| path.extension().is_some_and(|end| end == "toml")).unwrap();
     let train = ["train", "stylegan", "--data", manifest.to_str().unwrap(), "--all", "--preset", "tiny-few-bodies"];

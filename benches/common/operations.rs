@@ -13,6 +13,7 @@ use tachie::ops::norm::{adaptive_instance_norm, batch_norm, instance_norm, pixel
 use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
+use tachie::ops::warp::{Border, warp};
 use tachie::ops::{activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, reduce, spectral};
 use tachie::train::gan::{Gan, Player};
 use tachie::{Error, Result};
@@ -180,6 +181,9 @@ fn resampling() -> Vec<Case> {
     let small: &[usize] = &[16, 64, 32, 32];
     vec![
         case("nearest 16x64x32² → 64²", "upsample_nearest", small, |x| upsample_nearest(x, 2)),
+        case("warp 16x3x138²", "warp", &[16, 3, 138, 138], |x| {
+            warp(x, &[[[0.8, 0.3, 4.0], [-0.3, 0.8, 20.0]]; 16], [138, 138], Border::Zeros)
+        }),
         case("average pool 16x64x64² → 32²", "avg_pool2d", PLANE, |x| avg_pool2d(x, 2)),
         case("average pool 3x3 16x64x64² → 32²", "avg_pool2d_3x3", PLANE, |x| avg_pool2d_with(x, 3, 2, 1)),
         case("average pool 3x3 inside 16x64x64²", "avg_pool2d_inside", PLANE, |x| avg_pool2d_inside(x, 3, 1, 1)),

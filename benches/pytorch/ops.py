@@ -93,6 +93,14 @@ def depthwise(x, taps, gain=1.0):
     return (gain * torch.outer(taps, taps)).expand(x.shape[1], 1, -1, -1).contiguous()
 
 
+def warp(x):
+    """Reads the pixels of every picture at (0.8 x + 0.3 y + 4, -0.3 x + 0.8 y + 20)."""
+    half = (x.shape[-1] - 1) / 2
+    theta = torch.tensor([[0.8, 0.3, 1.1 + 4 / half - 1], [-0.3, 0.8, 0.5 + 20 / half - 1]], dtype=x.dtype)
+    grid = F.affine_grid(theta.expand(x.shape[0], 2, 3), list(x.shape), align_corners=True)
+    return F.grid_sample(x, grid, align_corners=True)
+
+
 def blur(x):
     return F.conv2d(x, depthwise(x, [0.25, 0.5, 0.25]), padding=1, groups=x.shape[1])
 
@@ -147,6 +155,7 @@ OPS = {
     "gated": lambda v, c: gated(*v),
     "gated_halves": lambda v, c: gated(*v[0].chunk(2, 1)),
     "upsample_nearest": lambda v, c: F.interpolate(v[0], scale_factor=2, mode="nearest"),
+    "warp": lambda v, c: warp(v[0]),
     "avg_pool2d": lambda v, c: F.avg_pool2d(v[0], 2),
     "avg_pool2d_3x3": lambda v, c: F.avg_pool2d(v[0], 3, 2, 1),
     "avg_pool2d_inside": lambda v, c: F.avg_pool2d(v[0], 3, 1, 1, count_include_pad=False),

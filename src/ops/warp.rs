@@ -12,8 +12,8 @@ use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
-/// Where a pixel is read, from its column x and row y: at column m[0][0]·x + m[0][1]·y + m[0][2] and at row
-/// m[1][0]·x + m[1][1]·y + m[1][2]. Whole numbers are centres of pixels.
+/// Where a pixel is read, from its column x and row y: at column `m[0][0]·x + m[0][1]·y + m[0][2]` and at row
+/// `m[1][0]·x + m[1][1]·y + m[1][2]`. Whole numbers are centres of pixels.
 pub type Map = [[f64; 3]; 2];
 
 /// What lies outside of a picture.

@@ -50,7 +50,7 @@ impl Psgan {
     }
 
     /// Every character in every pose, pose by pose: `grid(characters)` has a row per pose and a column per character, as
-    /// the figures of the paper's supplement; [`walk::through`](super::walk::through) makes the characters between two.
+    /// the figures of the paper's supplement; [`walk::through`] makes the characters between two.
     ///
     /// # Errors
     /// When latents or poses have other shapes, or there are none.
