@@ -33,7 +33,7 @@ pub struct Grown {
     pub config: Config,
 }
 
-/// The two models of the acceptance: 64 px, minibatches of 16, and the channels that their tiny presets have.
+/// The two models of the acceptance: 64 px, minibatches of 16, 64 channels up to 32 px and 32 at 64 px.
 pub fn grown() -> Vec<Grown> {
     let (side, batch) = (64, 16);
     let network = GrowingShape { resolution: side, latent: 64, base: 1024, max: 64, ..GrowingShape::default() };

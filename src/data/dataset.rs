@@ -164,7 +164,8 @@ impl Dataset {
     pub fn in_memory(&self) -> Dataset {
         let shared = &self.shared;
         let kept = Some((0..shared.source.len()).map(|_| OnceLock::new()).collect());
-        let shared = Shared { source: shared.source.clone(), splits: shared.splits, assigned: OnceLock::new(), kept };
+        let (source, assigned) = (shared.source.clone(), shared.assigned.clone());
+        let shared = Shared { source, splits: shared.splits, assigned, kept };
         Dataset { shared: Arc::new(shared), ..self.clone() }
     }
 

@@ -1,6 +1,6 @@
 //! A picture at all resolutions that a growing network sees.
 
-use image::{Rgb, RgbImage};
+use image::{ImageBuffer, Pixel, Rgb, RgbImage};
 
 use crate::{Error, Result};
 
@@ -10,6 +10,18 @@ use crate::{Error, Result};
 /// # Errors
 /// When the picture is not a square of a power of two pixels, `smallest` or more.
 pub fn pyramid(picture: &RgbImage, smallest: u32) -> Result<Vec<RgbImage>> {
+    levels(picture, smallest, |above, side| RgbImage::from_fn(side, side, |x, y| halved(above, x, y)))
+}
+
+/// The levels of a pyramid, the largest first, of which `halve` makes each from the one above and its own side.
+///
+/// # Errors
+/// Those of [`pyramid`].
+pub(crate) fn levels<P: Pixel + 'static>(
+    picture: &ImageBuffer<P, Vec<P::Subpixel>>,
+    smallest: u32,
+    halve: impl Fn(&ImageBuffer<P, Vec<P::Subpixel>>, u32) -> ImageBuffer<P, Vec<P::Subpixel>>,
+) -> Result<Vec<ImageBuffer<P, Vec<P::Subpixel>>>> {
     let (width, height) = picture.dimensions();
     if width != height || !width.is_power_of_two() || width < smallest.max(1) {
         let expected = format!("a square of a power of two pixels, {} or more", smallest.max(1));
@@ -18,8 +30,7 @@ pub fn pyramid(picture: &RgbImage, smallest: u32) -> Result<Vec<RgbImage>> {
     let mut levels = vec![picture.clone()];
     let mut side = width / 2;
     while side >= smallest.max(1) {
-        let above = &levels[levels.len() - 1];
-        levels.push(RgbImage::from_fn(side, side, |x, y| halved(above, x, y)));
+        levels.push(halve(&levels[levels.len() - 1], side));
         side /= 2;
     }
     Ok(levels)

@@ -40,7 +40,7 @@ pub fn steps(measured: &PerThreads) -> Result<String> {
         make one step from the same weights, batch and noise: the last columns say how far losses (relatively) and moved \
         weights (as a share of how far they moved) are apart after it. Wanted with two threads: at most 0.95 for \
         make-girls paper, dcgan paper, psgan-64 and stylegan-64 at 64 px. The last two are \
-        PSGAN and StyleGAN with the channels of their tiny presets at 64 px, outside of fades.\n"
+        PSGAN and StyleGAN with 64 channels up to 32 px and 32 at 64 px, outside of fades.\n"
         .to_string();
     for (threads, rows) in measured {
         let head = "| model | tachie | PyTorch | ratio | losses | weights |\n|---|---:|---:|---:|---:|---:|";

@@ -3,10 +3,11 @@
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 
 use super::texture::bleed;
+use crate::Result;
 use crate::data::manifest::{Background, Filter, Resize};
 use crate::data::placement::Placement;
 use crate::data::resize;
-use crate::{Error, Result};
+use crate::nn::progressive::pyramid::levels;
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -80,20 +81,11 @@ fn inner(size: (u32, u32), side: u32) -> [u32; 4] {
 /// # Errors
 /// When the picture is not a square of a power of two pixels, `smallest` or more.
 pub fn pyramid_rgba(picture: &RgbaImage, smallest: u32) -> Result<Vec<RgbaImage>> {
-    let (width, height) = picture.dimensions();
-    if width != height || !width.is_power_of_two() || width < smallest.max(1) {
-        let expected = format!("a square of a power of two pixels, {} or more", smallest.max(1));
-        return Err(Error::invalid("picture", format!("{width}×{height} pixels"), expected, ""));
-    }
-    let mut levels = vec![picture.clone()];
-    let mut side = width / 2;
-    while side >= smallest.max(1) {
-        let mut level = resize::rgba(&levels[levels.len() - 1], side, side, Filter::Box);
+    levels(picture, smallest, |above, side| {
+        let mut level = resize::rgba(above, side, side, Filter::Box);
         bleed(&mut level);
-        levels.push(level);
-        side /= 2;
-    }
-    Ok(levels)
+        level
+    })
 }
 
 #[cfg(test)]
