@@ -12,7 +12,7 @@
 //! * generated pictures have the poses of the real minibatch, so that the points between a real and a made picture, where
 //!   the gradient penalty looks, have one pose; each player's step draws its own latent vectors;
 //! * nothing but the latent vector ties a character together, and nothing forces it to stay itself: the paper trusts that
-//!   it does.
+//!   it does ([`PsganConfig::identity`] is the other choice).
 //!
 //! The maps never exist on the CPU: [`crate::ops::pose`] adds what a convolution answers to them.
 
@@ -29,6 +29,9 @@ use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
 use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Inject, Level, Poses};
+use crate::ops::arithmetic::mul;
+use crate::ops::cast::full;
+use crate::ops::reduce;
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Growth, Plan};
@@ -55,9 +58,11 @@ impl Psgan {
     }
 
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with at most 64
-    /// channels and a hundredth of the pictures.
+    /// channels and a hundredth of the pictures. To follow poses after so few, maps of key points are four times as strong,
+    /// and real pictures in wrong poses count as fake, neither of which the paper has.
     pub fn tiny() -> PsganConfig {
-        PsganConfig { network: tiny_shape(32), growth: tiny_growth(32), ..PsganConfig::default() }
+        let (network, growth) = (tiny_shape(32), tiny_growth(32));
+        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, ..PsganConfig::default() }
     }
 }
 
@@ -72,6 +77,10 @@ pub struct PsganConfig {
     /// Where the discriminator reads the pose. Figure 2 shows maps of every size beside both networks; with the features,
     /// as in the generator.
     pub inject: Inject,
+    /// What stands in the maps of key points: so much in a point's pixel, as much below 0 elsewhere. The paper's 1 and −1 are
+    /// what a convolution over 512 features hardly sees at first; more of it makes networks follow poses sooner.
+    #[serde(default = "one")]
+    pub amplitude: f64,
     /// Groups of the standard deviation over the minibatch. The paper does not say; its minibatches of 16, 12, 5 and 2 are
     /// like those with which Progressive GAN took the whole minibatch, and 4 does not divide 5.
     pub group: Group,
@@ -80,10 +89,19 @@ pub struct PsganConfig {
     /// Weight of a term that the paper does not have: real pictures with the pose of another one count as fake, so that
     /// the discriminator has to look at the pose. 0, off.
     pub mismatch: f64,
+    /// Weight of another term that the paper does not have, for "one character in all poses" (section B.5-15 of
+    /// specs/fullbody.md): the discriminator reads the latent vector off made pictures, and the generator makes pictures of
+    /// which it can be read: mean (read − z)². 0, off, and without the head that reads.
+    #[serde(default)]
+    pub identity: f64,
     /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
     /// ([`Growth::psgan_short`] is the other reading); the running average, of which the paper says nothing, is
     /// Progressive GAN's ([`PsganConfig::half_life`] is the other choice), and so are the resets of the optimizer.
     pub growth: Growth,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Default for PsganConfig {
@@ -92,9 +110,11 @@ impl Default for PsganConfig {
             network: GrowingShape::paper(1024),
             keypoints: 20,
             inject: Inject::Features,
+            amplitude: one(),
             group: Group::Whole,
             objective: WassersteinConfig::default(),
             mismatch: 0.0,
+            identity: 0.0,
             growth: Growth::psgan(1024),
         }
     }
@@ -134,6 +154,11 @@ impl PsganConfig {
         self
     }
 
+    /// Key points `[N, M, 3]`, x and y as shares of the side, as the networks read them.
+    pub(crate) fn poses(&self, points: &Tensor) -> Result<Poses> {
+        Ok(Poses::of_shares(points, self.size())?.amplified(self.amplitude))
+    }
+
     /// Whether networks can be built and trained with these numbers.
     ///
     /// # Errors
@@ -144,9 +169,13 @@ impl PsganConfig {
             let hint = "Without poses this is Progressive GAN: models::baselines::progan.";
             return Err(Error::invalid("key points", "0", "1 or more", hint));
         }
-        if !(self.mismatch.is_finite() && self.mismatch >= 0.0) {
-            let expected = "a number that is not negative";
-            return Err(Error::invalid("weight of mismatched poses", self.mismatch.to_string(), expected, ""));
+        if !(self.amplitude.is_finite() && self.amplitude > 0.0) {
+            let found = self.amplitude.to_string();
+            return Err(Error::invalid("amplitude of the maps of key points", found, "a number above 0", ""));
+        }
+        let weights = [("weight of mismatched poses", self.mismatch), ("weight of the identity", self.identity)];
+        if let Some((what, found)) = weights.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)) {
+            return Err(Error::invalid(what, found.to_string(), "a number that is not negative", ""));
         }
         check_growth(&self.growth, self.size())
     }
@@ -179,7 +208,7 @@ impl Adversaries {
         let keypoints = self.config.keypoints;
         let wanted = [batch.len(), keypoints, 3];
         match &batch.points {
-            Some(points) if points.dims() == wanted => Poses::of_shares(points, self.config.size()),
+            Some(points) if points.dims() == wanted => self.config.poses(points),
             Some(points) => Err(Error::shape("batch: key points", points.dims(), format!("{wanted:?}"))),
             None => {
                 let expected = format!("{keypoints} key points per picture");
@@ -189,7 +218,20 @@ impl Adversaries {
         }
     }
 
-    fn critic_loss(&self, batch: &Batch, made: &Tensor, poses: &Poses, level: Level, step: &Step) -> Result<Losses> {
+    fn generator_loss(&self, made: &Tensor, z: &Tensor, poses: &Poses, level: Level) -> Result<Losses> {
+        let judge = self.discriminator.at(level, Some(poses))?;
+        if self.config.identity == 0.0 {
+            return self.config.objective.generator_loss(judge, made);
+        }
+        let [scores, read] = judge.with_latent(made)?;
+        let mut losses = Losses::new();
+        losses.add("adv", &wasserstein::generator(&scores)?, 1.0)?;
+        losses.add("identity", &apart(&read, z)?, self.config.identity)?;
+        Ok(losses)
+    }
+
+    fn critic_loss(&self, batch: &Batch, made: &Tensor, z: &Tensor, poses: &Poses, step: &Step) -> Result<Losses> {
+        let level = level(batch, step);
         let real = fade_pictures(&batch.images, level)?;
         let (judge, exact) = (self.discriminator.at(level, Some(poses))?, self.exact.at(level, Some(poses))?);
         let mut losses = self.config.objective.critic_loss([judge, exact], &real, made, step)?;
@@ -197,6 +239,10 @@ impl Adversaries {
             let others = poses.exchanged()?;
             let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
             losses.add("mismatch", &wasserstein::critic(&judge.logit(&real)?, &of_others)?, self.config.mismatch)?;
+        }
+        if self.config.identity > 0.0 {
+            let [_, read] = judge.with_latent(&made.detach())?;
+            losses.add("identity", &apart(&read, z)?, self.config.identity)?;
         }
         Ok(losses)
     }
@@ -212,15 +258,22 @@ impl Adversaries {
     }
 }
 
+/// mean (read − z)² over all numbers of latent vectors.
+fn apart(read: &Tensor, z: &Tensor) -> Result<Tensor> {
+    let away = (full(read)? - full(z)?)?;
+    reduce::mean(&mul(&away, &away)?)
+}
+
 impl Gan for Adversaries {
     type Config = PsganConfig;
     const NAME: &'static str = "psgan";
 
     fn new(config: &PsganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
-        let &PsganConfig { ref network, keypoints, inject, group, .. } = config;
+        let &PsganConfig { ref network, keypoints, inject, group, identity, .. } = config;
+        let latent = if identity > 0.0 { network.latent } else { 0 };
         let (makes, judges) = (params.pp(Player::Generator.prefix()), params.pp(Player::Discriminator.prefix()));
-        let spec = DiscriminatorSpec { group, keypoints, inject, ..DiscriminatorSpec::default() };
+        let spec = DiscriminatorSpec { group, keypoints, inject, latent, ..DiscriminatorSpec::default() };
         Ok(Adversaries {
             config: config.clone(),
             generator: Generator::new(network, keypoints, &makes)?,
@@ -268,10 +321,9 @@ impl Gan for Adversaries {
                 if step.number == 1 {
                     self.keep_poses(batch)?;
                 }
-                let judge = self.discriminator.at(level, Some(&poses))?;
-                self.config.objective.generator_loss(judge, &made)
+                self.generator_loss(&made, &z, &poses, level)
             }
-            Player::Discriminator => self.critic_loss(batch, &made, &poses, level, step),
+            Player::Discriminator => self.critic_loss(batch, &made, &z, &poses, step),
             other => Err(neither(other)),
         }
     }
@@ -282,7 +334,7 @@ impl Gan for Adversaries {
         let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
         let shown = self.shown.as_detached_tensor();
         let points = shown.unsqueeze(1)?.repeat((1, PREVIEW, 1, 1))?.flatten(0, 1)?;
-        let poses = Poses::of_shares(&points, self.config.size())?;
+        let poses = self.config.poses(&points)?;
         Images::new(self.generator.finished(&z.repeat((PREVIEW, 1))?, Some(&poses))?.clamp(-1f32, 1f32)?)
     }
 }

@@ -8,7 +8,6 @@ use super::{Path, in_chunks, rows, seeds, walk};
 use crate::data::batch::Images;
 use crate::data::poses::PoseSequence;
 use crate::models::psgan::Psgan;
-use crate::nn::progressive::Poses;
 use crate::rng::Seed;
 use crate::show::animation::Animation;
 use crate::show::grid::Grid;
@@ -31,10 +30,10 @@ impl Psgan {
             let found = format!("{} latents, {} poses", count(z), count(poses));
             return Err(Error::invalid("pictures to draw", found, "as many of both", hint));
         }
-        let (networks, size) = (self.networks()?, self.config().size());
+        let networks = self.networks()?;
         let poses = poses.to_device(self.device())?;
         let made = in_chunks("poses to draw", count(z), |range| {
-            let poses = Poses::of_shares(&rows(&poses, &range)?, size)?;
+            let poses = self.config().poses(&rows(&poses, &range)?)?;
             networks.generator().finished(&rows(z, &range)?, Some(&poses))
         })?;
         Images::new(made.clamp(-1f32, 1f32)?)

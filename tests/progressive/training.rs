@@ -1,17 +1,18 @@
 //! Runs that grow, and what they are configured by.
 
-use tachie::candle_core::Device;
+use tachie::candle_core::{DType, Device};
 use tachie::data::avatar::Avatar;
 use tachie::data::dataset::Dataset;
 use tachie::data::skeleton::Skeleton;
 use tachie::models::baselines::progan::{Progan, ProganConfig};
 use tachie::models::psgan::{self, Psgan, PsganConfig};
 use tachie::models::stylegan::{self, Objective, ReportRun, Stylegan, StyleganConfig};
+use tachie::nn::params::{ParamStore, Training};
 use tachie::nn::progressive::GrowingShape;
 use tachie::rng::seed;
 use tachie::train::gan::Gan;
 use tachie::train::history::Record;
-use tachie::train::plan::{Growth, Reset};
+use tachie::train::plan::{Growth, Phase, Reset};
 use tachie::train::trainer::{Options, Trainer};
 
 use crate::numbers;
@@ -66,7 +67,8 @@ pub(crate) fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) ->
 #[test]
 fn psgan_is_resumed_in_the_middle_of_a_fade() {
     assert_eq!(growth().reset, Reset::Fades);
-    let config = PsganConfig { network: network(), growth: growth(), mismatch: 0.5, ..Psgan::tiny() }.keypoints(3);
+    let config = PsganConfig { network: network(), growth: growth(), mismatch: 0.5, identity: 0.5, ..Psgan::tiny() };
+    let config = config.keypoints(3);
     let (run, _) = resumes_bit_for_bit::<psgan::Adversaries>(&config, &posed(16, 20));
     // Previews show the poses of the first minibatch, as shares of the side.
     let shown = numbers(&run.networks().params.tensors()["g.preview_points"]);
@@ -77,6 +79,35 @@ fn psgan_is_resumed_in_the_middle_of_a_fade() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("key points of avatar faces") && message.contains("expected 3"), "{message}");
+}
+
+/// Both players want latent vectors to be read off pictures (specs/fullbody.md B.5-15): after some steps they are, better
+/// than by their mean, which is 1 apart.
+#[test]
+fn characters_can_be_told_from_their_pictures() {
+    let config = PsganConfig { network: network(), identity: 1.0, ..Psgan::tiny() }.keypoints(3);
+    let growth =
+        Growth { phases: vec![Phase { resolution: 16, fade: 0, stable: 10_000, batch: 4, rate: 3e-3 }], ..growth() };
+    let config = PsganConfig { growth, ..config };
+    let folder = tempfile::tempdir().unwrap();
+    let mut run =
+        Trainer::open::<psgan::Adversaries>(&config, &posed(16, 20), folder.path(), Options::default()).unwrap();
+    let heads = |config: &PsganConfig| {
+        let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
+        psgan::Adversaries::new(config, &params.view(Training::Nothing)).unwrap();
+        params.names().into_iter().filter(|name| name.contains("latent")).count()
+    };
+    assert_eq!([heads(&config), heads(&PsganConfig { identity: 0.0, ..config })], [2, 0]);
+    run.steps(150).unwrap();
+    let history = run.history().unwrap();
+    let mean = |steps: std::ops::Range<usize>, name: &str| {
+        let count = steps.len() as f64;
+        steps.map(|step| history.records()[step].losses[name]).sum::<f64>() / count
+    };
+    for name in ["generator/identity", "discriminator/identity"] {
+        let (first, last) = (mean(0..10, name), mean(140..150, name));
+        assert!(last < 0.9 && last < first, "{name}: {first} to {last}");
+    }
 }
 
 #[test]
@@ -109,6 +140,8 @@ fn configurations_survive_toml_and_bad_ones_are_refused() {
     refused(Psgan::tiny().keypoints(0), "Progressive GAN");
     refused(PsganConfig { growth: Growth::psgan(64), ..Psgan::tiny() }, "64 px");
     refused(PsganConfig { mismatch: f64::NAN, ..Psgan::tiny() }, "NaN");
+    refused(PsganConfig { identity: -1.0, ..Psgan::tiny() }, "identity");
+    refused(PsganConfig { amplitude: 0.0, ..Psgan::tiny() }, "amplitude");
     for config in [Stylegan::paper(), Stylegan::tiny(), Stylegan::ffhq()] {
         config.check().unwrap();
         assert_eq!(toml::from_str::<StyleganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);

@@ -44,17 +44,19 @@ pub struct DiscriminatorSpec {
     pub keypoints: usize,
     /// Where they come in.
     pub inject: Inject,
+    /// Numbers of the latent vector that a second head reads off a picture; 0 for no such head.
+    pub latent: usize,
 }
 
 impl Default for DiscriminatorSpec {
     /// Progressive GAN's: groups of 4, no blur, no poses.
     fn default() -> Self {
-        DiscriminatorSpec { group: Group::Of(4), blur: false, keypoints: 0, inject: Inject::Features }
+        DiscriminatorSpec { group: Group::Of(4), blur: false, keypoints: 0, inject: Inject::Features, latent: 0 }
     }
 }
 
 /// From a picture of any resolution up to the finished one, and its key points if there are any, to a score.
-/// Parameters: `from_rgb.<resolution>`, `blocks.<resolution>.{conv0, conv1, conv, dense0, dense1}`.
+/// Parameters: `from_rgb.<resolution>`, `blocks.<resolution>.{conv0, conv1, conv, dense0, dense1, latent}`.
 #[derive(Clone, Debug)]
 pub struct Discriminator {
     shape: GrowingShape,
@@ -65,6 +67,7 @@ pub struct Discriminator {
     conv: PosedConv2d,
     dense0: EqualLinear,
     dense1: EqualLinear,
+    latent: Option<EqualLinear>,
 }
 
 /// Two convolutions, halving.
@@ -104,6 +107,7 @@ impl Discriminator {
             })
         };
         let (last, hidden, scope) = (shape.channels(4), shape.hidden(), blocks.pp("4"));
+        let latent = |n: usize| EqualLinear::new(&scope.pp("latent"), hidden, n, Equal::linear(1.0));
         Ok(Discriminator {
             shape: shape.clone(),
             spec,
@@ -112,6 +116,7 @@ impl Discriminator {
             conv: PosedConv2d::new(&scope.pp("conv"), [last + 1, to_features], last, 3, Equal::relu())?,
             dense0: EqualLinear::new(&scope.pp("dense0"), 16 * last, hidden, Equal::relu())?,
             dense1: EqualLinear::new(&scope.pp("dense1"), hidden, 1, Equal::linear(1.0))?,
+            latent: if spec.latent > 0 { Some(latent(spec.latent)?) } else { None },
         })
     }
 
@@ -138,6 +143,11 @@ impl Discriminator {
     }
 
     fn score<S: Signal>(&self, pictures: &S, poses: Option<&Poses>, level: Level) -> Result<S> {
+        self.seen(pictures, poses, level)?.linear(&self.dense1.layer()?)
+    }
+
+    /// What the heads read.
+    fn seen<S: Signal>(&self, pictures: &S, poses: Option<&Poses>, level: Level) -> Result<S> {
         let (side, dims) = (level.resolution, pictures.value().dims());
         let n = dims.first().copied().unwrap_or(0);
         if dims != [n, 3, side, side] {
@@ -156,13 +166,13 @@ impl Discriminator {
         self.last(&x, poses)
     }
 
-    /// 4 px: the deviation over the minibatch, a convolution, two dense layers.
+    /// 4 px: the deviation over the minibatch, a convolution, a dense layer.
     fn last<S: Signal>(&self, x: &S, poses: Option<&Poses>) -> Result<S> {
         let group = self.spec.group.size(x.value().dims()[0]);
         let layer = self.conv.layer()?;
         let x = x.minibatch_deviation(group)?.conv2d(&layer.of_features())?;
         let x = x.shift(&|x| layer.add_poses(x, poses))?.leaky_relu(SLOPE)?;
-        x.flatten()?.linear(&self.dense0.layer()?)?.leaky_relu(SLOPE)?.linear(&self.dense1.layer()?)
+        x.flatten()?.linear(&self.dense0.layer()?)?.leaky_relu(SLOPE)
     }
 }
 
@@ -182,6 +192,20 @@ pub struct Judge<'a> {
     network: &'a Discriminator,
     level: Level,
     poses: Option<&'a Poses>,
+}
+
+impl Judge<'_> {
+    /// Scores `[N, 1]` of pictures, and the latent vectors `[N, Z]` that the second head reads off them.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or there is no such head.
+    pub fn with_latent(&self, pictures: &Tensor) -> Result<[Tensor; 2]> {
+        let Some(latent) = &self.network.latent else {
+            return Err(Error::invalid("discriminator", "no head for latent vectors", "one", ""));
+        };
+        let seen = self.network.seen(pictures, self.poses, self.level)?;
+        Ok([self.network.dense1.forward(&seen)?, latent.forward(&seen)?])
+    }
 }
 
 impl Critic for Judge<'_> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::equal::{Equal, EqualConv2d};
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::params::Scope;
-use crate::ops::arithmetic::add;
+use crate::ops::arithmetic::{add, affine};
 use crate::ops::cast::like;
 use crate::ops::conv::conv2d;
 use crate::ops::data::pose_maps;
@@ -43,6 +43,8 @@ pub struct Poses {
     points: Tensor,
     /// Side of the pictures that the points are pixels of.
     size: usize,
+    /// What stands in the maps: so much in a point's pixel, as much below 0 elsewhere.
+    amplitude: f64,
     /// On the CPU.
     pixels: Option<Pixels>,
 }
@@ -69,7 +71,7 @@ impl Poses {
             }
             _ => None,
         };
-        Ok(Poses { points, size, pixels })
+        Ok(Poses { points, size, amplitude: 1.0, pixels })
     }
 
     /// Key points `[N, M, 3]` as [`Batch::points`](crate::data::batch::Batch::points) has them, x and y as shares of the
@@ -85,13 +87,19 @@ impl Poses {
         Poses::new(&points.to_dtype(DType::F32)?.broadcast_mul(&factors)?, size)
     }
 
+    /// The same poses in maps of −`amplitude` and `amplitude` in place of −1 and 1.
+    pub fn amplified(self, amplitude: f64) -> Poses {
+        Poses { amplitude, ..self }
+    }
+
     /// The same poses, each one picture further on, the last one with the first picture: nobody's own.
     ///
     /// # Errors
     /// When memory runs out.
     pub fn exchanged(&self) -> Result<Poses> {
         let (last, rest) = (self.len().saturating_sub(1), self.points.narrow(0, 0, self.len().saturating_sub(1))?);
-        Poses::new(&Tensor::cat(&[&self.points.narrow(0, last, self.len() - last)?, &rest], 0)?, self.size)
+        let points = Tensor::cat(&[&self.points.narrow(0, last, self.len() - last)?, &rest], 0)?;
+        Ok(Poses::new(&points, self.size)?.amplified(self.amplitude))
     }
 
     /// Number of poses.
@@ -109,8 +117,8 @@ impl Poses {
         self.points.dims()[1]
     }
 
-    /// The maps of side `resolution`, `[N, M, resolution, resolution]` of −1 and 1, f32: what maximum pooling of the maps
-    /// at full size gives.
+    /// The maps of side `resolution`, `[N, M, resolution, resolution]`, f32: what maximum pooling of the maps at full size
+    /// gives.
     ///
     /// # Errors
     /// When the size is not a multiple of the resolution.
@@ -118,7 +126,8 @@ impl Poses {
         self.halvings(resolution)?;
         let factor = resolution as f32 / self.size as f32;
         let factors = Tensor::new(&[[[factor, factor, 1.0]]], self.points.device())?;
-        pose_maps(&self.points.broadcast_mul(&factors)?, [resolution, resolution], 0.0)
+        let maps = pose_maps(&self.points.broadcast_mul(&factors)?, [resolution, resolution], 0.0)?;
+        scaled(&maps, self.amplitude)
     }
 
     /// `x` `[N, C, r, r]` plus the convolution of the maps of that resolution with `weight` `[C, M, k, k]`. On the CPU no
@@ -130,7 +139,7 @@ impl Poses {
         let resolution = x.dims().last().copied().unwrap_or(0);
         let halvings = self.halvings(resolution)?;
         match &self.pixels {
-            Some(pixels) => add_pose_response(x, weight, &pixels.pooled(halvings)),
+            Some(pixels) => add_pose_response(x, &scaled(weight, self.amplitude)?, &pixels.pooled(halvings)),
             None => add(x, &self.dense_response(weight, resolution)?),
         }
     }
@@ -153,6 +162,10 @@ impl Poses {
         }
         Ok(self.size.ilog2() - resolution.ilog2())
     }
+}
+
+fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
+    if factor == 1.0 { Ok(x.clone()) } else { affine(x, factor, 0.0) }
 }
 
 /// [row, column] of a key point.
