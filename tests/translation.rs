@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tachie::candle_core::{DType, Device, Tensor};
-use tachie::data::batch::Batch;
+use tachie::data::batch::{Batch, Images};
 use tachie::models::anime2clothing::{
     self, Anime2Clothing, Anime2ClothingConfig, GeneratorScore, Schedule, Shape, Translator,
 };
@@ -192,4 +192,28 @@ fn the_baselines_are_pytorchs() {
         let config = PldtConfig { reading, channels: 1, ..Pldt::paper() };
         compare::<pldt::Adversaries>(case, &config, 64, Level::full(64));
     }
+}
+
+/// A file of `torch.save` with the names of the authors' code becomes a model that makes what PyTorch makes.
+#[test]
+fn published_generators_are_imported() {
+    let fixture = |name: &str| format!("{}/tests/fixtures/translation/{name}", env!("CARGO_MANIFEST_DIR"));
+    let golden = tachie::weights::safetensors::read(fixture("golden.safetensors")).unwrap().tensors;
+    let published = anime2clothing::Published::open(fixture("unet.pth")).unwrap();
+    assert_eq!((published.config.shape.resolution, published.config.shape.width), (32, 1.0 / 32.0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("generator.safetensors");
+    published.save(&path).unwrap();
+    let model = Anime2Clothing::open(&path, &Device::Cpu).unwrap();
+    let pictures = filled(&[2, 3, 32, 32], 0.9, 1.0).to_dtype(DType::F32).unwrap();
+    let made = model.translate(&Images::new(pictures).unwrap()).unwrap();
+    let (found, wanted) = (numbers(&made.tensor), numbers(&golden["published"]));
+    let error = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(error < 1e-5, "{error}");
+    let refused = |name: &str| anime2clothing::Published::open(name).unwrap_err().to_string();
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/zip.pth");
+    assert!(refused(other).contains("no rgb_layer"), "{}", refused(other));
+    let wrong =
+        model.translate(&Images::new(Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap()).unwrap());
+    assert!(wrong.unwrap_err().to_string().contains("32 × 32"));
 }

@@ -14,6 +14,7 @@ mod project;
 mod review;
 mod sample;
 mod train;
+mod translate;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     StyleMix(generate::MixArgs),
     /// Train a model on a data set, or go on with a run
     Train(train::Args),
+    /// Make pictures of pictures
+    Translate(translate::Args),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => sample::run(args),
         Command::StyleMix(args) => generate::mix(args),
         Command::Train(args) => train::run(args),
+        Command::Translate(args) => translate::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

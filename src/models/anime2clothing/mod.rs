@@ -19,6 +19,7 @@ mod discriminator;
 mod generator;
 mod objective;
 mod presets;
+mod published;
 mod schedule;
 
 pub use config::{
@@ -27,4 +28,5 @@ pub use config::{
 pub use discriminator::{Judge, Reach, Scales, Verdict};
 pub use generator::UNet;
 pub use objective::Adversaries;
+pub use published::Published;
 pub use schedule::{Phase, Schedule};

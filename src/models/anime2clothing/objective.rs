@@ -37,7 +37,7 @@ pub struct Adversaries {
 
 #[derive(Clone, Debug)]
 enum Generator {
-    Growing(UNet),
+    Growing(Box<UNet>),
     Pix2pix(pix2pix::UNet),
 }
 
@@ -229,7 +229,7 @@ impl Gan for Adversaries {
         let of = |player: Player| params.pp(player.prefix());
         let makes = of(Player::Generator);
         let generator = match config.translator {
-            Translator::Growing => Generator::Growing(UNet::new(shape, &makes)?),
+            Translator::Growing => Generator::Growing(Box::new(UNet::new(shape, &makes)?)),
             Translator::Pix2pix => {
                 let channels = (64.0 * shape.width).round().max(1.0) as usize;
                 Generator::Pix2pix(pix2pix::UNet::new(shape.resolution, channels, &makes)?)
