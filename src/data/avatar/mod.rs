@@ -3,12 +3,14 @@
 mod bend;
 pub mod bodies;
 mod canvas;
+pub mod costumes;
 pub mod crawl;
 pub mod faces;
 pub mod palette;
 mod shape;
 
 use bodies::Bodies;
+use costumes::Costumes;
 use faces::Faces;
 
 /// The built-in data: characters drawn on the spot, with exact labels.
@@ -39,5 +41,18 @@ impl Avatar {
     /// ```
     pub fn bodies() -> Bodies {
         Bodies::default()
+    }
+
+    /// Pairs of a character in a costume and a "photo" of the same costume alone: the photo is to be made from the
+    /// character.
+    ///
+    /// ```
+    /// use tachie::data::avatar::Avatar;
+    /// let pairs = Avatar::costumes().size(64).count(20).dataset()?;
+    /// assert!(pairs.has_sources() && pairs.source_image(3)? != pairs.image(3)?);
+    /// # Ok::<(), tachie::Error>(())
+    /// ```
+    pub fn costumes() -> Costumes {
+        Costumes::default()
     }
 }
