@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tachie::data::avatar::Avatar;
+use tachie::data::avatar::crawl::{FileTruth, Kind, TRUTH};
 use tachie::data::import::pack;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::faces::{CropOptions, Outside, crop_folder};
@@ -25,6 +26,8 @@ enum Command {
     AvatarBodies(AvatarBodies),
     /// Draw pairs of an anime character and a "photo" of its costume: DIR/{train,test}/{a,b}, and what is known about them
     AvatarCostumes(AvatarCostumes),
+    /// Draw a messy folder as a crawl of the web gives it, and the truth about every file
+    AvatarCrawl(AvatarCrawl),
     /// Cut the faces out of a folder of pictures
     Faces(CropFaces),
     /// Make a data set of a game's textures: join colours and opacity, put pieces together, trim, bring to size
@@ -108,6 +111,25 @@ struct AvatarCostumes {
     out: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct AvatarCrawl {
+    /// Number of files
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    files: usize,
+    /// What everything is drawn from
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    seed: u64,
+    /// Smallest longer side of a picture in pixels
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    min_side: u32,
+    /// Largest longer side
+    #[arg(long, value_name = "S", default_value_t = 1200)]
+    max_side: u32,
+    /// New or empty folder, or one that the same settings have begun
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Sampler {
     /// The paper's rule: colours equally likely, everything else with probability 0.25
@@ -176,6 +198,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::AvatarFaces(args) => avatar_faces(&args),
         Command::AvatarBodies(args) => avatar_bodies(&args),
         Command::AvatarCostumes(args) => avatar_costumes(&args),
+        Command::AvatarCrawl(args) => avatar_crawl(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
         Command::GameArt(args) => super::art::run(&args),
@@ -222,6 +245,17 @@ fn avatar_costumes(args: &AvatarCostumes) -> Result<()> {
         "{truth}: {} pairs of {size}x{size}, {worn} costumes; train {}, test {}",
         args.count, written.train, written.test
     );
+    Ok(())
+}
+
+fn avatar_crawl(args: &AvatarCrawl) -> Result<()> {
+    let crawl = Avatar::crawl().files(args.files).seed(Seed(args.seed)).sides(args.min_side..=args.max_side);
+    let truth = crawl.write(&args.out)?;
+    let count = |is: fn(&FileTruth) -> bool| truth.iter().filter(|file| is(file)).count();
+    let (pairs, copies) = (count(|file| file.kind == Kind::Pair), count(|file| file.duplicate.is_some()));
+    let broken = count(|file| !file.is_readable());
+    let place = args.out.join(TRUTH);
+    println!("{}: {} files; {pairs} pairs, {copies} near duplicates, {broken} broken", place.display(), truth.len());
     Ok(())
 }
 

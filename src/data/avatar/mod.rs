@@ -11,6 +11,7 @@ mod shape;
 
 use bodies::Bodies;
 use costumes::Costumes;
+use crawl::Crawl;
 use faces::Faces;
 
 /// The built-in data: characters drawn on the spot, with exact labels.
@@ -54,5 +55,19 @@ impl Avatar {
     /// ```
     pub fn costumes() -> Costumes {
         Costumes::default()
+    }
+
+    /// A messy folder of pictures as a crawl of the web gives it: pairs beside and above each other, unpaired pictures,
+    /// near duplicates, broken files, with the truth about each.
+    ///
+    /// ```
+    /// use tachie::data::avatar::Avatar;
+    /// use tachie::data::avatar::crawl::Kind;
+    /// let files = Avatar::crawl().files(12).sides(64..=96).all()?;
+    /// assert!(files.iter().any(|file| file.truth.kind == Kind::Pair));
+    /// # Ok::<(), tachie::Error>(())
+    /// ```
+    pub fn crawl() -> Crawl {
+        Crawl::default()
     }
 }

@@ -243,7 +243,7 @@ fn worn(sides: &Sides, size: u32) -> Result<Vec<bool>> {
 }
 
 /// The 24 points in pixels.
-pub(in crate::data::avatar) fn keypoints(sides: &Sides, size: u32) -> Vec<KeyPoint> {
+fn keypoints(sides: &Sides, size: u32) -> Vec<KeyPoint> {
     let side = size as f32;
     let point = |point: &Option<(f32, f32)>| point.map_or([0.0; 3], |(x, y)| [x * side, y * side, 1.0]);
     let points: [KeyPoint; POINTS] = std::array::from_fn(|i| point(&sides.photo.points[i]));

@@ -16,11 +16,12 @@ pub use super::bodies::costume::Outfit;
 pub use dataset::{Costumes, View};
 pub use export::Written;
 pub use photo::Category;
+pub(super) use photo::Photo;
 pub use truth::{PairTruth, Shown};
+pub(super) use wardrobe::costume;
 
 use super::bodies::{Costume, Portrait};
 use crate::rng::Seed;
-use photo::Photo;
 
 /// Largest side of a picture in pixels.
 pub const MAX_SIZE: u32 = 4096;

@@ -6,7 +6,7 @@ use crate::data::avatar::palette::{Colour, WHITE};
 use crate::rng::{Seed, Stream};
 
 /// Costume `number` of a seed, with the character that wears it.
-pub(super) fn costume(number: usize, seed: Seed) -> Costume {
+pub(in crate::data::avatar) fn costume(number: usize, seed: Seed) -> Costume {
     let seed = seed.child("costumes");
     let character = Costume::sample(number, seed);
     let outfit = outfit(&character.outfit, &mut seed.stream(&format!("costume/{number}")));

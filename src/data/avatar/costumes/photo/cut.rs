@@ -226,19 +226,19 @@ fn sleeve(outfit: &Outfit, trunk: &Trunk, i: usize, angle: f32) -> Sleeve {
     let (along, across) = ((side * sin, cos), (side * cos, -sin));
     let root = ((shoulder.0 + armpit.0) * 0.5, (shoulder.1 + armpit.1) * 0.5 - 0.5 * (armpit.1 - shoulder.1));
     let on = |t: f32, off: f32| {
-        let bend = 0.018 * (std::f32::consts::PI * t).sin() * f32::from(u8::from(length > 0.4));
+        let bend = 0.010 * (std::f32::consts::PI * t).sin() * f32::from(u8::from(length > 0.4));
         let (t, off) = (t * length, off + bend);
         (root.0 + along.0 * t + across.0 * off, root.1 + along.1 * t + across.1 * off)
     };
-    let middle = 0.5 * (0.088 + cuff);
-    let lean = 0.010;
+    let middle = 0.5 * (0.080 + cuff);
+    let lean = 0.006;
     Sleeve {
         shoulder,
         armpit,
         inner: on(1.0, lean - cuff),
         outer: on(1.0, lean + cuff),
         elbow: [on(0.55, lean - middle - 0.5 * puff), on(0.5, lean + middle + puff)],
-        cap: on(0.16, 0.062 + puff),
+        cap: on(0.14, 0.044 + 1.1 * puff),
     }
 }
 

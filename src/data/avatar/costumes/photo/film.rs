@@ -125,13 +125,13 @@ impl Threads {
         use std::f32::consts::TAU;
         // Threads a metre, and how deep one sees them.
         let (count, depth) = match fabric {
-            Fabric::Cotton => (62.0, 0.045),
-            Fabric::Wool => (52.0, 0.055),
-            Fabric::Knit => (34.0, 0.095),
+            Fabric::Cotton => (112.0, 0.035),
+            Fabric::Wool => (86.0, 0.050),
+            Fabric::Knit => (46.0, 0.085),
             Fabric::Satin | Fabric::Hard | Fabric::Stand => (1.0, 0.0),
         };
         // Threads narrower than three pixels would be false patterns.
-        let seen = depth * ((self.sharp / count - 1.8) / 1.6).clamp(0.0, 1.0);
+        let seen = depth * ((self.sharp / count - 2.4) / 2.0).clamp(0.0, 1.0);
         let (a, b) = (u * count, v * count);
         let woven = match fabric {
             _ if seen <= 0.0 => 0.0,

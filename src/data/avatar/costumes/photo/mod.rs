@@ -35,7 +35,7 @@ const CRISP: u32 = 128;
 
 /// One photo of a garment. Places are shares of its side.
 #[derive(Clone, Debug)]
-pub(super) struct Photo {
+pub(in crate::data::avatar) struct Photo {
     marks: Vec<Mark>,
     /// From metres of the garment into the unit square.
     placement: Transform,
@@ -93,7 +93,7 @@ impl Photo {
     /// The picture, `size`×`size` pixels.
     pub fn picture(&self, size: u32) -> Result<RgbImage> {
         let finer = CRISP.div_ceil(size).max(1);
-        let large = self.lit_scene(size * finer)?;
+        let large = self.lit_scene(size * finer, finer)?;
         let seen = if finer == 1 { large } else { averaged(&large, finer) };
         Ok(self.film.expose(&seen, &mut self.seed.stream("photo/noise")))
     }
@@ -110,8 +110,8 @@ impl Photo {
         Ok(canvas.into_rgb().into_iter().step_by(3).collect())
     }
 
-    /// Everything before lens and sensor.
-    fn lit_scene(&self, size: u32) -> Result<RgbImage> {
+    /// Everything before lens and sensor, which will see it `finer` times smaller.
+    fn lit_scene(&self, size: u32, finer: u32) -> Result<RgbImage> {
         let side = size as usize;
         let numbers = self.numbers(size)?;
         let mut canvas = Canvas::new(size, false)?;
@@ -122,7 +122,7 @@ impl Photo {
         let mut bytes = canvas.into_rgb();
         let relief = self.relief(size)?;
         let back = self.placement.invert().unwrap_or_default();
-        let threads = Threads { sharp: self.scale * size as f32, seed: self.seed.0 as u32 };
+        let threads = Threads { sharp: self.scale * (size / finer) as f32, seed: self.seed.0 as u32 };
         for (i, pixel) in bytes.chunks_exact_mut(3).enumerate() {
             let Some(fabric) = Fabric::of(numbers[i]) else { continue };
             let place = ((i % side) as f32 + 0.5, (i / side) as f32 + 0.5);
@@ -210,9 +210,16 @@ fn mapped(transform: Transform, (x, y): Point) -> Point {
 /// Left, top, right and bottom of all clothing.
 fn extent(marks: &[Mark], transform: Transform) -> [f32; 4] {
     let mut all = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
+    // What is cut off by a piece reaches no further than that piece.
+    let mut cut_off = false;
     for mark in marks {
+        cut_off = match mark {
+            Mark::Inside(_) => true,
+            Mark::Outside => false,
+            _ => cut_off,
+        };
         let Mark::Piece { path, fabric, .. } = mark else { continue };
-        if *fabric == Fabric::Stand {
+        if cut_off || *fabric == Fabric::Stand {
             continue;
         }
         if let Some(bounds) = path.clone().transform(transform).and_then(|path| path.compute_tight_bounds()) {

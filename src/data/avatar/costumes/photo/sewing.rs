@@ -196,9 +196,14 @@ pub(super) fn relief(marks: &[Mark], placement: Transform, canvas: &mut Canvas) 
 pub(super) fn numbers(marks: &[Mark], placement: Transform, canvas: &mut Canvas) {
     canvas.place(placement, Turn::default());
     for mark in marks {
-        if let Mark::Piece { path, fabric, .. } = mark {
-            canvas.number(*fabric as u8);
-            canvas.fill(path, Ink::Flat(WHITE));
+        match mark {
+            Mark::Piece { path, fabric, .. } => {
+                canvas.number(*fabric as u8);
+                canvas.fill(path, Ink::Flat(WHITE));
+            }
+            Mark::Inside(path) => canvas.clip(path),
+            Mark::Outside => canvas.unclip(),
+            Mark::Print { .. } | Mark::Shade { .. } | Mark::Seam { .. } => {}
         }
     }
 }
