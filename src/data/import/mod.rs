@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::avatar::Avatar;
 use super::avatar::bodies::Bodies;
+use super::avatar::costumes::Costumes;
 use super::batch::Images;
 use super::dataset::Dataset;
 use super::manifest::{AvatarLayout, ImagePolicy, Manifest};
@@ -123,15 +124,16 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
-    let made =
-        manifest.avatar.as_ref().map(open_avatar).or(manifest.bodies.as_ref().map(Bodies::dataset)).transpose()?;
+    let avatar = manifest.avatar.as_ref().map(open_avatar);
+    let made = avatar.or(manifest.bodies.as_ref().map(Bodies::dataset));
+    let made = made.or(manifest.costumes.as_ref().map(Costumes::dataset)).transpose()?;
     let dataset = match (made, &manifest.folder, &manifest.image, &manifest.store) {
         (Some(made), ..) => made,
         (_, Some(layout), Some(policy), _) => {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar] or [bodies]", "")),
+        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar], [bodies] or [costumes]", "")),
     };
     dataset.with_splits(manifest.splits)
 }
