@@ -24,7 +24,7 @@ use crate::rng::Seed;
 use crate::{Error, Result};
 
 pub(crate) use decode::{Header, Refused, header, original, untouched};
-pub(super) use folder::walk;
+pub(super) use folder::{walk, within};
 pub use write::About;
 
 /// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.

@@ -1,0 +1,3 @@
+//! From found pictures to pairs of a character and clothing.
+
+mod dedupe;
