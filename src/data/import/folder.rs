@@ -225,7 +225,7 @@ fn candidate(
     Ok(Candidate { key: parts.join("/"), path, labels, split, pose: None })
 }
 
-fn split(text: &str) -> Result<Split, (&'static str, String)> {
+pub(super) fn split(text: &str) -> Result<Split, (&'static str, String)> {
     match text.to_lowercase().as_str() {
         "train" | "training" => Ok(Split::Train),
         "validation" | "val" | "valid" => Ok(Split::Validation),

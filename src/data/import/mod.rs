@@ -3,6 +3,7 @@
 mod decode;
 mod folder;
 mod labels;
+mod paired;
 mod posed;
 mod table;
 mod write;
@@ -25,6 +26,7 @@ use crate::{Error, Result};
 
 pub(crate) use decode::{Header, Refused, header, original, untouched};
 pub(super) use folder::{walk, within};
+pub use paired::{PairFiles, list_pairs};
 pub use write::About;
 
 /// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.
@@ -125,13 +127,16 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     manifest.verify(folder_of(path))?;
     let made =
         manifest.avatar.as_ref().map(open_avatar).or(manifest.bodies.as_ref().map(Bodies::dataset)).transpose()?;
+    if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
+        return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
+    }
     let dataset = match (made, &manifest.folder, &manifest.image, &manifest.store) {
         (Some(made), ..) => made,
         (_, Some(layout), Some(policy), _) => {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar] or [bodies]", "")),
+        _ => return Err(Error::file(path, "no layout", "[folder], [pairs], [store], [avatar] or [bodies]", "")),
     };
     dataset.with_splits(manifest.splits)
 }

@@ -119,6 +119,7 @@ impl Dataset {
             note: None,
             avatar: None,
             bodies: None,
+            pairs: None,
             folder: Some(folder),
             store: None,
             image: Some(ImagePolicy { resize: Resize::Exact, ..ImagePolicy::new(self.size()) }),
