@@ -3,6 +3,7 @@
 mod bend;
 pub mod bodies;
 mod canvas;
+pub mod crawl;
 pub mod faces;
 pub mod palette;
 mod shape;

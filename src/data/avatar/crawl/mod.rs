@@ -1,0 +1,8 @@
+//! A messy folder of pictures as a crawl of the web gives it, with the truth about every file.
+//!
+//! It stands in for the pictures that S. Tango et al., "Anime-to-Real Clothing: Cosplay Costume Generation via
+//! Image-to-Image Translation" (2020), section 3, gathered by search engines, which were not published.
+
+mod truth;
+
+pub use truth::{Alteration, Arrangement, Bounds, FileTruth, Kind, Oddity, TRUTH, read_truth};
