@@ -25,7 +25,7 @@ use crate::rng::Seed;
 use crate::{Error, Result};
 
 pub(crate) use decode::{Header, Refused, header, original, untouched};
-pub(super) use folder::{walk, within};
+pub(super) use folder::{walk, walk_named, within};
 pub use paired::{PairFiles, list_pairs};
 pub use write::About;
 

@@ -163,7 +163,7 @@ fn find(folder: &Path, layout: &PairLayout) -> Result<(Vec<Pair>, Report)> {
         }
         PairLayout::SideBySide { images, source } => {
             let files = pictures(&root, images, &mut report)?;
-            let both = |(file, path): (String, PathBuf)| {
+            let both = |(_, file, path): Found| {
                 let (name, side) = (file.clone(), Some(*source));
                 let files = PairFiles { name, source: file.clone(), target: file, side, split: None };
                 Pair { files, source: path.clone(), target: path }
@@ -176,20 +176,23 @@ fn find(folder: &Path, layout: &PairLayout) -> Result<(Vec<Pair>, Report)> {
     Ok((pairs, report))
 }
 
-/// The pictures of a folder below `root`, named from `root` on.
-fn pictures(root: &Path, folder: &Path, report: &mut Report) -> Result<Vec<(String, PathBuf)>> {
+/// A picture of a folder: its path below that, the one below the root, and where it is.
+type Found = (String, String, PathBuf);
+
+/// The pictures of a folder below `root`, in the order of their names.
+fn pictures(root: &Path, folder: &Path, report: &mut Report) -> Result<Vec<Found>> {
     let place = root.join(folder);
     let real = place.canonicalize().map_err(|error| Error::io("open the folder of pictures", &place, error))?;
-    let below = real.strip_prefix(root).map(Path::to_path_buf).unwrap_or_else(|_| folder.to_path_buf());
-    let named = |file: &str| below.join(file).to_string_lossy().replace('\\', "/");
+    let start = real.strip_prefix(root).unwrap_or(folder);
+    let named = |file: &str| start.join(file).to_string_lossy().replace('\\', "/");
     let mut problems = Report::default();
     let names = walk(&real, &mut problems)?;
-    let found = within(&real, names, &mut problems);
-    report.problems.extend(problems.problems.into_iter().map(|mut problem| {
-        problem.file = named(&problem.file);
-        problem
-    }));
-    Ok(found.into_iter().map(|(file, path)| (named(&file), path)).collect())
+    let mut found = within(&real, names, &mut problems);
+    found.sort();
+    for problem in problems.problems {
+        report.add(&problem.kind, &named(&problem.file), problem.detail, problem.action);
+    }
+    Ok(found.into_iter().map(|(file, path)| (file.clone(), named(&file), path)).collect())
 }
 
 /// What has one name in both folders.
@@ -197,20 +200,12 @@ fn by_name(root: &Path, source: &Path, target: &Path, split: Option<Split>, repo
     let mut sides = Vec::new();
     for folder in [source, target] {
         let mut of: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
-        let mut found = pictures(root, folder, report)?;
-        found.sort();
-        // Both folders are below the root, or given as they are.
-        let folder = root.join(folder);
-        let real = folder.canonicalize().map_err(|error| Error::io("open the folder of pictures", &folder, error))?;
-        let within_root = real.strip_prefix(root).map(Path::to_path_buf).unwrap_or(real.clone());
-        let start = within_root.to_string_lossy().replace('\\', "/");
-        for (file, path) in found {
-            let below = file.strip_prefix(&start).unwrap_or(&file).trim_start_matches('/');
-            match of.get(stem(below)) {
+        for (below, file, path) in pictures(root, folder, report)? {
+            match of.get(stem(&below)) {
                 Some((first, _)) => {
                     report.add("second picture of that name", &file, format!("{first} is used"), Action::LeftOut);
                 }
-                None => drop(of.insert(stem(below).to_string(), (file, path))),
+                None => drop(of.insert(stem(&below).to_string(), (file, path))),
             }
         }
         sides.push(of);

@@ -181,6 +181,15 @@ impl Boxes {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_whole(path.as_ref(), &self.json_lines()?)
+    }
+
+    /// What differs whenever a box does: a step does not go on with other boxes.
+    pub(super) fn fingerprint(&self) -> Result<String> {
+        Ok(blake3::hash(&self.json_lines()?).to_hex().to_string())
+    }
+
+    fn json_lines(&self) -> Result<Vec<u8>> {
         let mut text = Vec::new();
         for (file, found) in self.files.iter().zip(&self.found) {
             for detection in found {
@@ -190,7 +199,7 @@ impl Boxes {
                 text.push(b'\n');
             }
         }
-        write_whole(path.as_ref(), &text)
+        Ok(text)
     }
 
     /// Boxes and lines that could not be used.

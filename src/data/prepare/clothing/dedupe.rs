@@ -172,9 +172,10 @@ pub fn dedupe(
             return Err(Error::invalid("class to compare", format!("{class:?} without boxes"), "a file of boxes", ""));
         }
     };
+    let read = class.map(|(_, boxes)| boxes.fingerprint()).transpose()?;
     let mut problems = Report::default();
     let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Looked> = Step::begin(output, "dedupe", options)?;
+    let mut step: Step<Looked> = Step::begin(output, "dedupe", &(options, &read))?;
     step.report.problems.extend(problems.problems);
     let made = step.run(&inputs, CHUNK, |input| Ok(look(input, class)))?;
     let mut facts = Vec::with_capacity(made.len());

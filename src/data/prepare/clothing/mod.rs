@@ -8,14 +8,21 @@
 //! 3. [`dedupe`]: near-duplicates ([`similar`], [`near`]), and splits that no group of them crosses;
 //! 4. [`pad`]: the mirrored and blurred ground beside a picture;
 //! 5. [`heatmaps`]: from a network's maps to key points;
-//! 6. [`calibrate`]: the clothing in the middle.
+//! 6. [`calibrate`]: the clothing in the middle;
+//! 7. [`pairs`]: the table and the manifest of the data set.
 //!
 //! All of them can be interrupted: a record of each file ([`RECORDS`]) only grows, and the same call goes on where it was.
 //! What was dropped, and why, is in [`REPORT`](crate::data::report::REPORT) and [`PROBLEMS`](crate::data::report::PROBLEMS).
 
 pub mod boxes;
+pub mod calibrate;
+pub mod crop_pairs;
 pub mod dedupe;
+pub mod gather;
+pub mod heatmaps;
 pub mod near;
+pub mod pad;
+pub mod pairs;
 pub mod similar;
 mod step;
 

@@ -255,9 +255,8 @@ fn solved(mut matrix: [[f32; 4]; 4], mut right: [f32; 4]) -> [f32; 4] {
     for i in 0..4 {
         for below in i + 1..4 {
             let share = matrix[below][i] / matrix[i][i];
-            for column in i..4 {
-                matrix[below][column] -= share * matrix[i][column];
-            }
+            let above = matrix[i];
+            matrix[below].iter_mut().zip(above).for_each(|(value, above)| *value -= share * above);
             right[below] -= share * right[i];
         }
     }
