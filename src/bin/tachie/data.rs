@@ -32,6 +32,18 @@ enum Command {
     Faces(CropFaces),
     /// Make a data set of a game's textures: join colours and opacity, put pieces together, trim, bring to size
     GameArt(Box<super::art::Args>),
+    /// Gather what local folders hold: every file that is no whole picture is listed with the reason
+    Gather(super::clothing::GatherArgs),
+    /// Cut a character and its clothing out of each picture, by the boxes of any detector
+    CropPairs(super::clothing::CropArgs),
+    /// Find near-duplicates by colour, brightness and contrast, keep the best of each group, and divide the groups
+    Dedupe(Box<super::clothing::DedupeArgs>),
+    /// Bring pictures to a canvas, with their mirrored and blurred image beside them
+    Pad(super::clothing::PadArgs),
+    /// Cut pictures about the centre of their clothing
+    Calibrate(super::clothing::CalibrateArgs),
+    /// Write the table and the manifest of a data set of pairs, and check all of them
+    Pairs(Box<super::clothing::PairsArgs>),
     /// Read a data set and print what was found, and what was wrong with its files
     Check(Check),
     /// Pack a data set into one file, which opens at once whatever its size
@@ -202,6 +214,12 @@ pub fn run(args: Args) -> Result<()> {
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
         Command::GameArt(args) => super::art::run(&args),
+        Command::Gather(args) => super::clothing::run_gather(&args),
+        Command::CropPairs(args) => super::clothing::run_crop(&args),
+        Command::Dedupe(args) => super::clothing::run_dedupe(&args),
+        Command::Pad(args) => super::clothing::run_pad(&args),
+        Command::Calibrate(args) => super::clothing::run_calibrate(&args),
+        Command::Pairs(args) => super::clothing::run_pairs(&args),
         Command::Poses(args) => super::poses::run(&args),
         Command::Review(args) => super::review::run(&args),
         Command::Pack(args) => {

@@ -2,6 +2,7 @@
 
 mod animate;
 mod art;
+mod clothing;
 mod compare;
 mod data;
 mod doctor;

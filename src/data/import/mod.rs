@@ -3,6 +3,7 @@
 mod decode;
 mod folder;
 mod labels;
+mod paired;
 mod posed;
 mod table;
 mod write;
@@ -25,7 +26,8 @@ use crate::rng::Seed;
 use crate::{Error, Result};
 
 pub(crate) use decode::{Header, Refused, header, original, untouched};
-pub(super) use folder::walk;
+pub(super) use folder::{walk, walk_named, within};
+pub use paired::{PairFiles, list_pairs};
 pub use write::About;
 
 /// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.
@@ -124,6 +126,9 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
+    if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
+        return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
+    }
     let avatar = manifest.avatar.as_ref().map(open_avatar);
     let made = avatar.or(manifest.bodies.as_ref().map(Bodies::dataset));
     let made = made.or(manifest.costumes.as_ref().map(Costumes::dataset)).transpose()?;
@@ -133,7 +138,10 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar], [bodies] or [costumes]", "")),
+        _ => {
+            let expected = "[folder], [pairs], [store], [avatar], [bodies] or [costumes]";
+            return Err(Error::file(path, "no layout", expected, ""));
+        }
     };
     dataset.with_splits(manifest.splits)
 }

@@ -1,5 +1,6 @@
 //! The description of a data set in a TOML file: where it comes from, under which licence, and how to read it.
 
+mod pairs;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::tags::TagSampler;
 use crate::hash::sha256;
 use crate::{Error, Result};
 
+pub use pairs::{PairLayout, Side};
 pub use policy::{Alpha, Background, Conversion, Filter, ImagePolicy, Resize, TagPolicy, UnknownTags, Vocabulary};
 
 /// The version of the format that this library writes and reads.
@@ -55,7 +57,10 @@ pub struct Manifest {
     /// Layout: a packed store, made by `tachie data pack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreLayout>,
-    /// How the files of a folder become pictures of one size. Required with `folder`.
+    /// Layout: pairs of picture files, of which one is to be made from the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairLayout>,
+    /// How the files of a folder become pictures of one size. Required with `folder` and `pairs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImagePolicy>,
     /// The vocabulary of a folder, and what the tag table may say.
@@ -207,23 +212,29 @@ impl Manifest {
 
     fn check_layout(&self, path: &Path) -> Result<()> {
         let made = [self.avatar.is_some(), self.bodies.is_some(), self.costumes.is_some()];
-        let layouts = made.into_iter().chain([self.folder.is_some(), self.store.is_some()]);
+        let layouts = made.into_iter().chain([self.folder.is_some(), self.pairs.is_some(), self.store.is_some()]);
         let count = layouts.filter(|there| *there).count();
         if count != 1 {
-            let expected = "exactly one of the tables [folder], [store], [avatar], [bodies] and [costumes]";
+            let expected = "exactly one of the tables [folder], [pairs], [store], [avatar], [bodies] and [costumes]";
             return Err(Error::file(path, format!("{count} layouts"), expected, "Say where the pictures are."));
         }
-        match (&self.folder, &self.image) {
-            (Some(_), None) => {
+        match (self.folder.is_some(), self.pairs.is_some(), &self.image) {
+            (true, _, None) | (_, true, None) => {
                 let hint = "Add [image] with size = 128, say: the side to which pictures are brought.";
-                return Err(Error::file(path, "[folder] without [image]", "both", hint));
+                let found = if self.folder.is_some() { "[folder] without [image]" } else { "[pairs] without [image]" };
+                return Err(Error::file(path, found, "both", hint));
             }
-            (Some(_), Some(image)) => image.check(path)?,
-            (None, image) if image.is_some() || self.tags.is_some() => {
-                let expected = "[image] and [tags] with [folder] only";
+            (true, _, Some(image)) | (_, true, Some(image)) if self.tags.is_none() || self.folder.is_some() => {
+                image.check(path)?;
+            }
+            (false, _, image) if image.is_some() || self.tags.is_some() => {
+                let expected = "[image] with [folder] or [pairs], [tags] with [folder] only";
                 return Err(Error::file(path, "policies without a folder", expected, "Remove them."));
             }
-            (None, _) => {}
+            _ => {}
+        }
+        if let Some(pairs) = &self.pairs {
+            pairs.paths().into_iter().try_for_each(|(key, file)| inside(path, key, file))?;
         }
         if let Some(tags) = &self.tags {
             tags.vocabulary(path)?;
