@@ -1,5 +1,7 @@
 //! From marks to pixels: cloth with its threads, light, lens and sensor.
 
+use std::f32::consts::TAU;
+
 use image::RgbImage;
 
 use super::sewing::{Fabric, grey};
@@ -122,16 +124,15 @@ pub(super) struct Threads {
 impl Threads {
     /// A factor near 1.
     pub fn at(&self, fabric: Fabric, (u, v): (f32, f32)) -> f32 {
-        use std::f32::consts::TAU;
         // Threads a metre, and how deep one sees them.
         let (count, depth) = match fabric {
             Fabric::Cotton => (112.0, 0.035),
-            Fabric::Wool => (86.0, 0.050),
-            Fabric::Knit => (46.0, 0.085),
+            Fabric::Wool => (86.0, 0.042),
+            Fabric::Knit => (46.0, 0.070),
             Fabric::Satin | Fabric::Hard | Fabric::Stand => (1.0, 0.0),
         };
-        // Threads narrower than three pixels would be false patterns.
-        let seen = depth * ((self.sharp / count - 2.4) / 2.0).clamp(0.0, 1.0);
+        // Threads of a few pixels would be false patterns.
+        let seen = depth * ((self.sharp / count - 2.8) / 3.0).clamp(0.0, 1.0);
         let (a, b) = (u * count, v * count);
         let woven = match fabric {
             _ if seen <= 0.0 => 0.0,
