@@ -106,10 +106,10 @@ pub(super) fn soften(plane: &mut [f32], side: usize, radius: usize) {
 
 /// Means over a window; what is outside repeats the border.
 fn box_mean(out: &mut [f32], value: impl Fn(usize) -> f32, radius: usize) {
-    let last = out.len() - 1;
+    let last = out.len().saturating_sub(1);
     let mut sum: f32 = (0..=2 * radius).map(|i| value(i.saturating_sub(radius).min(last))).sum();
-    for i in 0..=last {
-        out[i] = sum / (2 * radius + 1) as f32;
+    for (i, mean) in out.iter_mut().enumerate() {
+        *mean = sum / (2 * radius + 1) as f32;
         sum += value((i + radius + 1).min(last)) - value(i.saturating_sub(radius));
     }
 }
