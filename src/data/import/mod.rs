@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use super::avatar::Avatar;
 use super::avatar::bodies::Bodies;
+use super::avatar::costumes::Costumes;
 use super::batch::Images;
 use super::dataset::Dataset;
 use super::manifest::{AvatarLayout, ImagePolicy, Manifest};
@@ -125,8 +126,9 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
-    let made =
-        manifest.avatar.as_ref().map(open_avatar).or(manifest.bodies.as_ref().map(Bodies::dataset)).transpose()?;
+    let avatar = manifest.avatar.as_ref().map(open_avatar);
+    let made = avatar.or(manifest.bodies.as_ref().map(Bodies::dataset));
+    let made = made.or(manifest.costumes.as_ref().map(Costumes::dataset)).transpose()?;
     if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
         return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
     }
@@ -136,7 +138,10 @@ fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [pairs], [store], [avatar] or [bodies]", "")),
+        _ => {
+            let expected = "[folder], [pairs], [store], [avatar], [bodies] or [costumes]";
+            return Err(Error::file(path, "no layout", expected, ""));
+        }
     };
     dataset.with_splits(manifest.splits)
 }

@@ -119,6 +119,7 @@ impl Dataset {
             note: None,
             avatar: None,
             bodies: None,
+            costumes: None,
             pairs: None,
             folder: Some(folder),
             store: None,

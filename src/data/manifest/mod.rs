@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::avatar::bodies::Bodies;
+use super::avatar::costumes::Costumes;
 use super::dataset::Splits;
 use super::tags::TagSampler;
 use crate::hash::sha256;
@@ -47,6 +48,9 @@ pub struct Manifest {
     /// Layout: full bodies made by `Avatar`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bodies: Option<Bodies>,
+    /// Layout: pairs of a character and a photo of its costume made by `Avatar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costumes: Option<Costumes>,
     /// Layout: a folder of picture files, usually with a tag table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<FolderLayout>,
@@ -207,11 +211,11 @@ impl Manifest {
     }
 
     fn check_layout(&self, path: &Path) -> Result<()> {
-        let made = [self.avatar.is_some(), self.bodies.is_some()];
-        let layouts = [self.folder.is_some(), self.pairs.is_some(), self.store.is_some(), made[0], made[1]];
-        let count = layouts.into_iter().filter(|there| *there).count();
+        let made = [self.avatar.is_some(), self.bodies.is_some(), self.costumes.is_some()];
+        let layouts = made.into_iter().chain([self.folder.is_some(), self.pairs.is_some(), self.store.is_some()]);
+        let count = layouts.filter(|there| *there).count();
         if count != 1 {
-            let expected = "exactly one of the tables [folder], [pairs], [store], [avatar] and [bodies]";
+            let expected = "exactly one of the tables [folder], [pairs], [store], [avatar], [bodies] and [costumes]";
             return Err(Error::file(path, format!("{count} layouts"), expected, "Say where the pictures are."));
         }
         match (self.folder.is_some(), self.pairs.is_some(), &self.image) {
@@ -246,6 +250,10 @@ impl Manifest {
         if let Some(bodies) = &self.bodies {
             let refused = |error: Error| Error::file(path, error.to_string(), "bodies that can be drawn", "");
             bodies.check().map_err(refused)?;
+        }
+        if let Some(costumes) = &self.costumes {
+            let refused = |error: Error| Error::file(path, error.to_string(), "costumes that can be drawn", "");
+            costumes.check().map_err(refused)?;
         }
         self.store.iter().try_for_each(|store| inside(path, "store.file", &store.file))
     }

@@ -284,6 +284,7 @@ fn manifest(options: &ArtOptions, images: &str, side: Option<u32>) -> Manifest {
         note: None,
         avatar: None,
         bodies: None,
+        costumes: None,
         pairs: None,
         folder: Some(FolderLayout {
             images: images.into(),

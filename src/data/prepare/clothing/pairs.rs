@@ -83,6 +83,7 @@ fn manifest(folder: &Path, side: Option<Side>, policy: &ImagePolicy, about: &Abo
         note: None,
         avatar: None,
         bodies: None,
+        costumes: None,
         folder: None,
         pairs: Some(PairLayout::Table { table: PAIRS.into(), images: ".".into(), side }),
         store: None,
