@@ -126,12 +126,12 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
-    if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
-        return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
-    }
     let avatar = manifest.avatar.as_ref().map(open_avatar);
     let made = avatar.or(manifest.bodies.as_ref().map(Bodies::dataset));
     let made = made.or(manifest.costumes.as_ref().map(Costumes::dataset)).transpose()?;
+    if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
+        return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
+    }
     let dataset = match (made, &manifest.folder, &manifest.image, &manifest.store) {
         (Some(made), ..) => made,
         (_, Some(layout), Some(policy), _) => {

@@ -26,6 +26,9 @@ const UNCERTAIN: usize = 4;
 /// Entries of a crowded hash that are compared with one picture: those next to it along the strongest coefficient.
 const MOST: usize = 256;
 
+/// Likenesses that end the search for those of one picture in one table: the next table goes on with those that are not in
+/// its group yet. A crowd of equals costs its number of pictures and not the square of it.
+const ENOUGH: usize = 4;
 /// How much farther apart than allowed coefficients may be of pictures of which one has to be shifted or stretched.
 const ALIGNED: f32 = 0.35;
 
@@ -117,21 +120,23 @@ impl Search<'_> {
         }
         let near = |i: usize| {
             let (own, uncertain) = hash(&self.coefficients[i], medians, &chosen);
-            let mut found = Vec::new();
-            let mut looked = 0;
-            for turned in 0..1u32 << uncertain.len() {
-                let flip = uncertain.iter().enumerate().filter(|(k, _)| turned >> k & 1 == 1);
-                let key = flip.fold(own, |key, (_, bit)| key ^ 1 << bit);
-                let Some(&(start, end)) = starts.get(&key) else { continue };
-                for &(_, _, j) in self.window(&entries[start..end], self.coefficients[i][0]) {
-                    let j = j as usize;
-                    // The pair is found from either side, unless the other side does not turn this sign over.
-                    if j == i || roots[self.distinct[i]] == roots[self.distinct[j]] {
-                        continue;
-                    }
-                    looked += 1;
-                    if self.alike(i, j) {
-                        found.push(j);
+            let (mut found, mut looked) = (Vec::new(), 0);
+            let turned = |pattern: u32| {
+                let flips = uncertain.iter().enumerate().filter(|(k, _)| pattern >> k & 1 == 1);
+                flips.fold(own, |key, (_, bit)| key ^ 1 << bit)
+            };
+            let buckets = (0..1 << uncertain.len()).filter_map(|pattern| starts.get(&turned(pattern)));
+            let window = |&(start, end): &(usize, usize)| self.window(&entries[start..end], self.coefficients[i][0]);
+            for j in buckets.flat_map(window).map(|entry| entry.2 as usize) {
+                // Those of its group need no look, itself among them.
+                if roots[self.distinct[i]] == roots[self.distinct[j]] {
+                    continue;
+                }
+                looked += 1;
+                if self.alike(i, j) {
+                    found.push(j);
+                    if found.len() == ENOUGH {
+                        break;
                     }
                 }
             }
