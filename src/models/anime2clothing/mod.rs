@@ -21,6 +21,7 @@ mod objective;
 mod presets;
 mod published;
 mod schedule;
+mod study;
 
 pub use config::{
     Anime2Clothing, Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, Norm, RealJudge, Shape, Translator,
@@ -30,3 +31,4 @@ pub use generator::UNet;
 pub use objective::Adversaries;
 pub use published::Published;
 pub use schedule::{Phase, Schedule};
+pub use study::{Length, PUBLISHED, Table1};
