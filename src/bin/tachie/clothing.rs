@@ -164,7 +164,7 @@ pub struct CalibrateArgs {
     /// The middle between the outermost key points instead of their mean
     #[arg(long)]
     middle: bool,
-    /// Cut the height to the width instead of mirroring the border
+    /// Cut the height to the width instead of putting the mirrored ground beside the picture
     #[arg(long)]
     cut: bool,
     /// Side of the result in pixels

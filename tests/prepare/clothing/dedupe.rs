@@ -8,6 +8,7 @@ use std::time::Instant;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
+use rayon::prelude::*;
 use tachie::data::avatar::Avatar;
 use tachie::data::dataset::Splits;
 use tachie::data::prepare::clothing::dedupe::{Copies, DedupeOptions, Facts, dedupe, group};
@@ -104,8 +105,9 @@ fn random(i: u64) -> Signature {
     let mut bytes = Vec::with_capacity(Signature::BYTES);
     for at in 0..SIDE * SIDE {
         let (x, y) = ((at % SIDE) as f32 / SIDE as f32, (at / SIDE) as f32 / SIDE as f32);
+        let heights: Vec<f32> = waves.iter().map(|w| (6.3 * (w[0] * x + w[1] * y) + w[2]).sin()).collect();
         for channel in 0..3 {
-            let sum: f32 = waves.iter().map(|w| w[3 + channel] * (6.3 * (w[0] * x + w[1] * y) + w[2]).sin()).sum();
+            let sum: f32 = waves.iter().zip(&heights).map(|(wave, height)| wave[3 + channel] * height).sum();
             bytes.push((128.0 + 20.0 * sum).clamp(0.0, 255.0) as u8);
         }
     }
@@ -115,7 +117,7 @@ fn random(i: u64) -> Signature {
 /// The work grows with the number of pictures, not with its square.
 #[test]
 fn many_pictures_are_compared_with_few() {
-    let all: Vec<Signature> = (0..35_000).map(random).collect();
+    let all: Vec<Signature> = (0..35_000).into_par_iter().map(random).collect();
     let mut counts = Vec::new();
     for count in [8_750, 35_000] {
         // One in ten is there twice, as something that is not quite the same.
@@ -147,7 +149,8 @@ fn a_crowd_of_equals_is_one_group() {
     let noisy = |i: usize| {
         let mut bytes = base.bytes().to_vec();
         let at = (i * 97) % bytes.len();
-        bytes[at] = bytes[at].wrapping_add((i / bytes.len()) as u8 + 1);
+        let by = (i / bytes.len()) as u8 + 1;
+        bytes[at] = if bytes[at] > 127 { bytes[at] - by } else { bytes[at] + by };
         Signature::from_bytes(bytes).unwrap()
     };
     let mut crowd: Vec<Signature> = (0..6_000).map(noisy).collect();
@@ -155,7 +158,8 @@ fn a_crowd_of_equals_is_one_group() {
     crowd.push(random(2));
     let found = groups(&crowd, &Similarity::default());
     assert!(found.of[..12_000].iter().all(|group| *group == Some(0)) && found.of[12_000].is_none());
-    assert!(found.compared < 12_000 * 10, "{}", found.compared);
+    // Each of 16 tables may end a search after four.
+    assert!(found.compared < 6_000 * 4 * 16, "{}", found.compared);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! The width is cut so that the centre of the clothing becomes that of the picture (section 3; specs/clothing.md section B):
 //! as much is kept on either side as there is on the narrower one, and no more than makes the picture a square. A narrower
-//! cut becomes a square by its mirrored border. What was done to a picture is in its record, so that it can be undone.
+//! cut becomes a square by its mirrored and blurred image ([`padded`]). What was done to a picture is in its record, so that it can be undone.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::boxes::{Area, Boxes};
+use super::pad::{PadOptions, padded};
 use super::step::{Contents, Input, Product, Step, StepReport, pictures};
 use crate::data::import::{Refused, original};
 use crate::data::manifest::Filter;
@@ -75,7 +76,7 @@ pub enum Centre {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Height {
-    /// It stays; what is missing beside it is the mirrored border.
+    /// It stays; what is missing beside it is the mirrored and blurred ground.
     #[default]
     Mirror,
     /// It is cut to the width, about the centre of the clothing.
@@ -150,7 +151,7 @@ impl CalibrateOptions {
 pub struct Transform {
     /// What was cut out: left, top, width, height.
     pub cut: [u32; 4],
-    /// Where that is in the square: left, top.
+    /// Where that is in the square: left, top; beside it is the ground.
     pub offset: [u32; 2],
     /// Side of the square before it was resized.
     pub side: u32,
@@ -171,12 +172,22 @@ impl Transform {
         std::array::from_fn(|axis| point[axis] * scale - f64::from(self.offset[axis]) + f64::from(self.cut[axis]))
     }
 
-    /// The result.
-    pub fn apply(&self, picture: &RgbImage) -> RgbImage {
+    /// The result. What is beside a part that is no square is made as [`padded`] does it, with its sizes in shares of 512
+    /// pixels.
+    ///
+    /// # Errors
+    /// When the part has no pixels, or the size is not 4 to 4096 pixels.
+    pub fn apply(&self, picture: &RgbImage) -> Result<RgbImage> {
         let [left, top, width, height] = self.cut;
         let part = imageops::crop_imm(picture, left, top, width, height).to_image();
-        let square = resize::mirrored(&part, (self.side, self.side), self.offset.into());
-        resize::rgb(&square, self.size, self.size, Filter::Lanczos)
+        if part.width() == part.height() {
+            return Ok(resize::rgb(&part, self.size, self.size, Filter::Lanczos));
+        }
+        let usual = PadOptions::default();
+        let share = f64::from(self.size) / f64::from(usual.canvas.0);
+        let inset = (f64::from(usual.inset) * share).round() as u32;
+        let (edge, ground) = (usual.edge * share, usual.ground * share);
+        padded(&part, &PadOptions { canvas: (self.size, self.size), inset, edge, ground, fit: true })
     }
 }
 
@@ -256,7 +267,7 @@ fn cut(
         return Ok(Err(Refused("clothing too near to the border", detail)));
     };
     let output = format!("images/{}.png", input.stem);
-    let bytes = png(&transform.apply(&picture))?;
+    let bytes = png(&transform.apply(&picture)?)?;
     let facts = Calibrated { output: output.clone(), size: (width, height), centre, found_by, transform };
     Ok(Ok(Product { facts, files: vec![(output, Contents::Bytes(bytes))], notes: Vec::new() }))
 }
@@ -323,10 +334,11 @@ mod tests {
         let picture = RgbImage::from_fn(300, 240, |x, y| Rgb([if x.abs_diff(80) < 9 { 255 } else { 0 }, y as u8, 9]));
         let transform =
             CalibrateOptions { size: 64, ..CalibrateOptions::default() }.transform((300, 240), [80.5, 99.0]);
-        let square = transform.unwrap().apply(&picture);
-        let row: Vec<u32> = (0..64).map(|x| u32::from(square.get_pixel(x, 32).0[0])).collect();
-        let centre =
-            row.iter().zip(0..).map(|(v, x)| v * (2 * x + 1)).sum::<u32>() as f64 / row.iter().sum::<u32>() as f64;
-        assert!((centre / 2.0 - 32.0).abs() < 0.3, "{centre}");
+        let square = transform.unwrap().apply(&picture).unwrap();
+        // Farther out are its mirror images.
+        let row: Vec<(u32, u32)> = (24..40).map(|x| (x, u32::from(square.get_pixel(x, 32).0[0]))).collect();
+        let (sum, all) = row.iter().fold((0, 0), |(sum, all), (x, value)| (sum + value * (2 * x + 1), all + value));
+        let centre = f64::from(sum) / f64::from(all);
+        assert!((centre / 2.0 - 32.0).abs() < 0.5, "{centre}");
     }
 }
