@@ -1,12 +1,18 @@
 //! Models that make a picture from a picture: counts and sizes of the papers, losses and gradients of PyTorch
 //! (tests/fixtures/translation/make.py), and trainings on pairs.
 
+#[path = "common/posed.rs"]
+mod posed;
+
 use std::collections::BTreeMap;
 
 use tachie::candle_core::{DType, Device, Tensor};
+use tachie::data::avatar::Avatar;
 use tachie::data::batch::{Batch, Images};
+use tachie::data::changes::{Changes, Flip, Jitter};
+use tachie::data::loader::{Loader, LoaderOptions};
 use tachie::models::anime2clothing::{
-    self, Anime2Clothing, Anime2ClothingConfig, GeneratorScore, Schedule, Shape, Translator,
+    self, Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, GeneratorScore, Schedule, Shape, Translator,
 };
 use tachie::models::baselines::pix2pix::{self, Pix2pix, Pix2pixConfig};
 use tachie::models::baselines::pix2pixhd::{self, Pix2pixHd, Pix2pixHdConfig};
@@ -17,6 +23,8 @@ use tachie::nn::progressive::Level;
 use tachie::rng::Seed;
 use tachie::train::gan::{Gan, Player, Step};
 use tachie::train::plan::Position;
+
+use posed::posed;
 
 fn blank<G: Gan>(config: &G::Config) -> (ParamStore, G) {
     let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
@@ -216,4 +224,78 @@ fn published_generators_are_imported() {
     let wrong =
         model.translate(&Images::new(Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap()).unwrap());
     assert!(wrong.unwrap_err().to_string().contains("32 × 32"));
+}
+
+/// What the paper says and its code does not: cross entropy, and features of the clothing and of the input.
+#[test]
+fn settings_of_the_paper_alone() {
+    let both = Anime2ClothingConfig {
+        adversarial: Adversarial::CrossEntropy,
+        compared: Compared::Both,
+        ..small(Anime2Clothing::paper(), 64)
+    };
+    let params = ParamStore::new(Seed(0), &Device::Cpu, DType::F32).unwrap();
+    let networks = anime2clothing::Adversaries::new(&both, &params.view(Training::All)).unwrap();
+    let picture = |key: f64| filled(&[2, 3, 64, 64], key, 1.0).to_dtype(DType::F32).unwrap();
+    let batch = Batch {
+        images: picture(0.3),
+        labels: None,
+        points: None,
+        sources: Some(picture(0.9)),
+        others: Some(picture(2.1)),
+        indices: vec![0, 1],
+    };
+    let mut step = Step::new(1, Seed(0), Position { stage: 0, resolution: 64, batch: 2, alpha: 1.0 });
+    networks.share(&batch, &mut step).unwrap();
+    let terms = networks.loss(Player::Generator, &batch, &mut step).unwrap().values().unwrap();
+    let names: Vec<&str> = terms.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["features_domain", "adv_domain", "adv_real", "features_real", "consistency", "l1"]);
+    // Scores near 0: three towers of ln 2 each.
+    assert!((terms[1].1 - 3.0 * std::f64::consts::LN_2).abs() < 0.5, "{terms:?}");
+    assert!(terms.iter().all(|(_, value)| value.is_finite()));
+    let unlike = Batch { sources: None, ..batch };
+    assert!(networks.share(&unlike, &mut step).unwrap_err().to_string().contains("Avatar::costumes()"));
+    let published = Anime2ClothingConfig { generator_score: GeneratorScore::Published, ..both };
+    assert!(published.check().unwrap_err().to_string().contains("least squares"));
+}
+
+/// Beside each picture another one, changed; input and output mirrored each for itself, or cut as one.
+#[test]
+fn pairs_are_changed_as_asked() {
+    let faces = Avatar::faces().size(32).take(12).unwrap();
+    let pairs = faces.pairs(40, Seed(1), |_| "one".into()).unwrap();
+    let load = |changes: Changes| {
+        let options = LoaderOptions { batch: 20, threads: 0, changes, ..LoaderOptions::default() };
+        Loader::new(&pairs, options).unwrap().next().unwrap()
+    };
+    let plain = load(Changes::default());
+    assert!(plain.others.is_none());
+    let with = load(Changes { other: Some(Jitter::default()), ..Changes::default() });
+    assert_eq!(numbers(&with.images), numbers(&plain.images));
+    let others = with.others.unwrap();
+    for i in 0..20 {
+        assert_ne!(numbers(&others.get(i).unwrap()), numbers(&plain.images.get(i).unwrap()), "{i}");
+    }
+    let mirrored = |a: &Tensor, b: &Tensor, i: usize| {
+        let (a, b) = (numbers(&a.get(i).unwrap()), numbers(&b.get(i).unwrap()));
+        let flipped: Vec<f64> = a.chunks(32).flat_map(|row| row.iter().rev().copied()).collect();
+        assert!(b == a || b == flipped, "{i}");
+        b != a
+    };
+    let apart = load(Changes { flip: Flip::Independent, ..Changes::default() });
+    let joint = load(Changes { flip: Flip::Joint, ..Changes::default() });
+    let flips = |batch: &Batch, i: usize| {
+        let sources = [plain.sources.as_ref().unwrap(), batch.sources.as_ref().unwrap()];
+        [mirrored(&plain.images, &batch.images, i), mirrored(sources[0], sources[1], i)]
+    };
+    let of_joint: Vec<[bool; 2]> = (0..20).map(|i| flips(&joint, i)).collect();
+    assert!(of_joint.iter().all(|[a, b]| a == b) && of_joint.iter().any(|[a, _]| *a));
+    assert!((0..20).map(|i| flips(&apart, i)).any(|[a, b]| a != b));
+    // A data set whose pairs are of a picture and itself shows that both are cut alike.
+    let same = posed(32, 12, tachie::data::skeleton::Skeleton::bones().unwrap(), true);
+    let changes = Changes { both: Jitter { zoom: 1.25, ..Jitter::default() }, ..Changes::default() };
+    let options = LoaderOptions { batch: 6, threads: 0, changes, ..LoaderOptions::default() };
+    let cut = Loader::new(&same, options).unwrap().next().unwrap();
+    assert_eq!(numbers(&cut.images), numbers(cut.sources.as_ref().unwrap()));
+    assert!(cut.points.is_none(), "key points do not follow a cut");
 }

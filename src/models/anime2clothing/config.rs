@@ -140,6 +140,16 @@ pub enum RealJudge {
     Patches,
 }
 
+/// The adversarial losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Adversarial {
+    /// Least squares: section 5.1 of the paper, and the code.
+    LeastSquares,
+    /// Cross entropy: the paper's equations 2 and 6.
+    CrossEntropy,
+}
+
 /// What the features that the real/fake discriminator sees in the output are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -150,6 +160,8 @@ pub enum Compared {
     Target,
     /// Those of the input: input consistency.
     Input,
+    /// Those of both, as the paper's text can be read.
+    Both,
 }
 
 /// What the real/fake discriminator tells the generator.
@@ -179,11 +191,14 @@ pub struct Anime2ClothingConfig {
     pub real: RealJudge,
     /// Whether the features that the domain discriminator sees are matched.
     pub matching: bool,
+    /// The adversarial losses.
+    pub adversarial: Adversarial,
     /// What those of the real/fake discriminator are compared with. The paper's text adds input consistency to feature
     /// matching; its equation 10 and the code replace the one by the other.
     pub compared: Compared,
-    /// Weights of the features, from the highest resolution in use down. The paper calls them numbers of elements; the code
-    /// multiplies means by them. 5, 1.5, 1.5, 1.5, 1.
+    /// Weights of the features, from the highest resolution in use down: 5, 1.5, 1.5, 1.5, 1. The paper calls them numbers of
+    /// elements; the code multiplies means by them. Layers beyond them do not count: the code leaves out the sixth, which
+    /// the paper's "all intermediate layers" has too.
     pub weights: Vec<f64>,
     /// Weight of the mean absolute difference: 10.
     pub l1: f64,
@@ -210,6 +225,7 @@ impl Default for Anime2ClothingConfig {
             domain: DomainJudge::Scales,
             real: RealJudge::Patches,
             matching: true,
+            adversarial: Adversarial::LeastSquares,
             compared: Compared::Input,
             weights: vec![5.0, 1.5, 1.5, 1.5, 1.0],
             l1: 10.0,
@@ -270,6 +286,10 @@ impl Anime2ClothingConfig {
         if self.compared != Compared::Nothing && self.real == RealJudge::None {
             let hint = "Add one, or compare with nothing.";
             return Err(Error::invalid("features to compare", "no real/fake discriminator", "one", hint));
+        }
+        if self.adversarial == Adversarial::CrossEntropy && self.generator_score == GeneratorScore::Published {
+            let hint = "Use `Adversarial::LeastSquares` or `GeneratorScore::Scores`.";
+            return Err(Error::invalid("adversarial loss", "cross entropy of features", "least squares", hint));
         }
         if self.matching && self.domain == DomainJudge::Patch {
             let hint = "Use `DomainJudge::Single` or `Scales`.";

@@ -24,7 +24,8 @@ mod schedule;
 mod study;
 
 pub use config::{
-    Anime2Clothing, Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, Norm, RealJudge, Shape, Translator,
+    Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, Norm, RealJudge, Shape,
+    Translator,
 };
 pub use discriminator::{Judge, Reach, Scales, Verdict};
 pub use generator::UNet;

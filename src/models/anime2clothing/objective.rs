@@ -2,13 +2,13 @@
 
 use candle_core::Tensor;
 
-use super::config::{Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, RealJudge, Translator};
+use super::config::{Adversarial, Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, RealJudge, Translator};
 use super::discriminator::{Reach, Scales, Verdict};
 use super::generator::UNet;
 use crate::data::batch::{Batch, Images};
 use crate::data::changes::Changes;
 use crate::data::dataset::Dataset;
-use crate::losses::{features, least_squares};
+use crate::losses::{adversarial, features, least_squares};
 use crate::models::baselines::pix2pix;
 use crate::models::baselines::progan::level;
 use crate::models::translation::{Shown, Translation, check_pairs, sources, unmade};
@@ -88,7 +88,7 @@ fn summed(terms: impl Iterator<Item = Result<Option<Tensor>>>) -> Result<Option<
     Ok(sum)
 }
 
-/// Σ over towers of a least-squares loss of their scores.
+/// Σ over towers of a loss of their scores.
 fn scored(verdicts: &[Verdict], loss: fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     summed(verdicts.iter().map(|verdict| loss(&verdict.scores).map(Some)))?.ok_or_else(no_tower)
 }
@@ -132,6 +132,20 @@ impl Adversaries {
         self.generator.forward(sources, level, Mode::Eval, None)
     }
 
+    fn real_score(&self, verdicts: &[Verdict]) -> Result<Tensor> {
+        match self.config.adversarial {
+            Adversarial::LeastSquares => scored(verdicts, least_squares::real),
+            Adversarial::CrossEntropy => scored(verdicts, adversarial::real),
+        }
+    }
+
+    fn fake_score(&self, verdicts: &[Verdict]) -> Result<Tensor> {
+        match self.config.adversarial {
+            Adversarial::LeastSquares => scored(verdicts, least_squares::fake),
+            Adversarial::CrossEntropy => scored(verdicts, adversarial::fake),
+        }
+    }
+
     fn of_generator(&self, batch: &Batch, step: &Step, made: &Tensor) -> Result<Losses> {
         let (config, level) = (&self.config, level(batch, step));
         let seen = nearest(sources(batch)?, level.resolution)?;
@@ -148,24 +162,25 @@ impl Adversaries {
             let [verdicts] = self.domain.judge([&pair], level)?;
             verdicts
         };
-        losses.add("adv_domain", &scored(&verdicts, least_squares::real)?, 1.0)?;
+        losses.add("adv_domain", &self.real_score(&verdicts)?, 1.0)?;
         if let Some(real) = &self.real {
             let judge = real.at(level, Mode::Train)?;
             let verdicts = judge.forward(made)?;
             let score = match config.generator_score {
-                GeneratorScore::Scores => scored(&verdicts, least_squares::real)?,
+                GeneratorScore::Scores => self.real_score(&verdicts)?,
                 GeneratorScore::Published => published_score(&verdicts)?,
             };
             losses.add("adv_real", &score, 1.0)?;
-            let (name, wanted) = match config.compared {
-                Compared::Nothing => ("", None),
-                Compared::Target => ("features_real", Some(judge.forward(&batch.images)?)),
-                Compared::Input => ("consistency", Some(judge.forward(&seen)?)),
-            };
-            if let Some(distance) =
-                wanted.map(|wanted| matched(&verdicts, &wanted, &config.weights)).transpose()?.flatten()
+            let with = |picture: &Tensor| matched(&verdicts, &judge.forward(picture)?, &config.weights);
+            if matches!(config.compared, Compared::Target | Compared::Both)
+                && let Some(distance) = with(&batch.images)?
             {
-                losses.add(name, &distance, 1.0)?;
+                losses.add("features_real", &distance, 1.0)?;
+            }
+            if matches!(config.compared, Compared::Input | Compared::Both)
+                && let Some(distance) = with(&seen)?
+            {
+                losses.add("consistency", &distance, 1.0)?;
             }
         }
         losses.add("l1", &features::distance(made, &batch.images)?, config.l1)?;
@@ -184,13 +199,13 @@ impl Adversaries {
                 Error::invalid("batch", "no other pictures", "other pictures, for unassociated pairs", "")
             })?;
             let [fake, real, other] = self.domain.judge([&pair, &real_pair, &beside(others)?], level)?;
-            losses.add("fake", &scored(&fake, least_squares::fake)?, 1.0 / 3.0)?;
-            losses.add("real", &scored(&real, least_squares::real)?, 1.0 / 3.0)?;
-            losses.add("other", &scored(&other, least_squares::fake)?, 1.0 / 3.0)?;
+            losses.add("fake", &self.fake_score(&fake)?, 1.0 / 3.0)?;
+            losses.add("real", &self.real_score(&real)?, 1.0 / 3.0)?;
+            losses.add("other", &self.fake_score(&other)?, 1.0 / 3.0)?;
         } else {
             let [fake, real] = self.domain.judge([&pair, &real_pair], level)?;
-            losses.add("fake", &scored(&fake, least_squares::fake)?, 0.5)?;
-            losses.add("real", &scored(&real, least_squares::real)?, 0.5)?;
+            losses.add("fake", &self.fake_score(&fake)?, 0.5)?;
+            losses.add("real", &self.real_score(&real)?, 0.5)?;
         }
         Ok(losses)
     }
@@ -199,8 +214,8 @@ impl Adversaries {
         let real = self.real.as_ref().ok_or_else(|| unknown(Player::Discriminator))?;
         let judge = real.at(level(batch, step), Mode::Train)?;
         let mut losses = Losses::new();
-        losses.add("fake", &scored(&judge.forward(made)?, least_squares::fake)?, 0.5)?;
-        losses.add("real", &scored(&judge.forward(&batch.images)?, least_squares::real)?, 0.5)?;
+        losses.add("fake", &self.fake_score(&judge.forward(made)?)?, 0.5)?;
+        losses.add("real", &self.real_score(&judge.forward(&batch.images)?)?, 0.5)?;
         Ok(losses)
     }
 }
@@ -273,6 +288,7 @@ impl Gan for Adversaries {
             Compared::Nothing => "",
             Compared::Target => ", features of the real clothing",
             Compared::Input => ", features of the input",
+            Compared::Both => ", features of the real clothing and of the input",
         };
         vec![
             ("input", format!("a character, [N, 3, {side}, {side}] in [-1, 1]")),
@@ -281,7 +297,7 @@ impl Gan for Adversaries {
                 "networks",
                 format!("{:?} generator, {:?} and {:?} discriminators", config.translator, config.domain, config.real),
             ),
-            ("losses", format!("least squares, {} × L1{matched}", config.l1)),
+            ("losses", format!("{:?}, {} × L1{matched}", config.adversarial, config.l1)),
         ]
     }
 
