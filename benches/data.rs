@@ -35,6 +35,7 @@ use serde_json::json;
 use stats::median;
 use tachie::Result;
 use tachie::data::avatar::Avatar;
+use tachie::data::changes::Changes;
 use tachie::data::dataset::Dataset;
 use tachie::data::loader::{Loader, LoaderOptions};
 use temporary::folder;
@@ -112,7 +113,8 @@ fn measure(name: &str, mode: &str, faces: &Path, mut rival: Option<&mut Rival>, 
 }
 
 fn loader(faces: &Path, threads: usize) -> Result<Loader> {
-    let options = LoaderOptions { batch: BATCH, threads, flip: true, ..LoaderOptions::default() };
+    let options =
+        LoaderOptions { batch: BATCH, threads, changes: Changes::default().mirrored(), ..LoaderOptions::default() };
     Loader::new(&Dataset::open(faces)?, options)
 }
 

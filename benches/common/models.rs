@@ -117,7 +117,7 @@ pub fn import<C: DeserializeOwned>(folder: &Path) -> Result<(C, Batch)> {
     let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
     let indices = (0..images.dims()[0]).collect();
     let [labels, points] = ["labels", "points"].map(|name| tensors.get(name).cloned());
-    Ok((config, Batch { images, labels, points, sources: None, indices }))
+    Ok((config, Batch { images, labels, points, sources: None, others: None, indices }))
 }
 
 fn about(folder: &Path) -> Result<Value> {

@@ -14,7 +14,9 @@ use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::warp::{Border, warp};
-use tachie::ops::{activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, reduce, spectral};
+use tachie::ops::{
+    activation, arithmetic, channel, data, epilogue, finite, fir, gated, minibatch, pad, reduce, spectral,
+};
 use tachie::train::gan::{Gan, Player};
 use tachie::{Error, Result};
 
@@ -116,6 +118,7 @@ fn norms() -> Vec<Case> {
     let pixel = |v: &[Var]| pixel_norm(&v[0], 1e-8);
     let adaptive = |v: &[Var]| adaptive_instance_norm(&v[0], &v[1], &v[2], 1e-5);
     let deviation = |v: &[Var]| minibatch::minibatch_deviation(&v[0], 4);
+    let map = |v: &[Var]| minibatch::minibatch_deviation_map(&v[0]);
     let spectral = |v: &[Var]| {
         spectral::power_iteration(&v[0], &v[1], &v[2], 1, 1e-12)?;
         spectral::spectrally_normalized(&v[0], &v[1].as_detached_tensor(), &v[2].as_detached_tensor())
@@ -137,6 +140,7 @@ fn norms() -> Vec<Case> {
         case("pixel norm 16x64x64²", "pixel_norm", &[PLANE], Box::new(pixel)),
         case("AdaIN 16x64x64²", "adain", &[PLANE, styles, styles], Box::new(adaptive)),
         case("minibatch deviation 16x512x4²", "minibatch_deviation", &[&[16, 512, 4, 4]], Box::new(deviation)),
+        case("minibatch deviation map 8x128x16²", "minibatch_deviation_map", &[&[8, 128, 16, 16]], Box::new(map)),
         case("spectral norm 512x512x3²", "spectral_norm", weight, Box::new(spectral)),
     ]
 }
@@ -191,6 +195,7 @@ fn resampling() -> Vec<Case> {
         case("maximum pool 3x3 16x64x64² → 32²", "max_pool2d_3x3", PLANE, |x| {
             max_pool2d(x, 3, 2, 1, Rounding::Down)
         }),
+        case("reflect pad 3, 16x64x64²", "reflect_pad", PLANE, |x| pad::reflect_pad(x, 3)),
         case("pixel unshuffle 16x64x64² → 32²", "pixel_unshuffle", PLANE, |x| {
             pixel_unshuffle(x, 2, ShuffleOrder::PyTorch)
         }),

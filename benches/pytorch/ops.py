@@ -35,6 +35,11 @@ def adain(x, scale, shift):
     return torch.addcmul(shift[:, :, None, None], F.instance_norm(x, eps=1e-5), scale[:, :, None, None])
 
 
+def minibatch_deviation_map(x):
+    deviation = (x.var(0, keepdim=True, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
+    return torch.cat([x, deviation.expand(len(x), -1, -1, -1)], 1)
+
+
 def minibatch_deviation(x, group=4):
     n, c, h, w = x.shape
     deviation = x.view(group, n // group, c, h, w).var(0, correction=0).add(1e-8).sqrt().mean((1, 2, 3), keepdim=True)
@@ -143,6 +148,7 @@ OPS = {
     "pixel_norm": lambda v, c: v[0] * torch.rsqrt(v[0].square().mean(1, keepdim=True) + 1e-8),
     "adain": lambda v, c: adain(*v),
     "minibatch_deviation": lambda v, c: minibatch_deviation(v[0]),
+    "minibatch_deviation_map": lambda v, c: minibatch_deviation_map(v[0]),
     "spectral_norm": lambda v, c: spectral_norm(*v),
     "leaky_relu": lambda v, c: F.leaky_relu(v[0], 0.2),
     "relu": lambda v, c: F.relu(v[0]),
@@ -161,6 +167,7 @@ OPS = {
     "avg_pool2d_inside": lambda v, c: F.avg_pool2d(v[0], 3, 1, 1, count_include_pad=False),
     "max_pool2d": lambda v, c: F.max_pool2d(v[0], 2),
     "max_pool2d_3x3": lambda v, c: F.max_pool2d(v[0], 3, 2, 1),
+    "reflect_pad": lambda v, c: F.pad(v[0], (3, 3, 3, 3), mode="reflect"),
     "pixel_unshuffle": lambda v, c: F.pixel_unshuffle(v[0], 2),
     "pixel_shuffle": lambda v, c: F.pixel_shuffle(v[0], 2),
     "pose": lambda v, c: pose(v[0], v[1]),

@@ -22,10 +22,13 @@ pub struct Batch {
     /// Attributes `[N, L]`, f32, 0/1 (numbers between are allowed); none for a data set without tags.
     pub labels: Option<Tensor>,
     /// Key points `[N, M, 3]`, f32: x and y as shares of the picture's side, which hold at every resolution, and a number
-    /// above 0 where the point is known; none for a data set without.
+    /// above 0 where the point is known; none for a data set without, and where pictures are cut or turned at random.
     pub points: Option<Tensor>,
     /// Pictures `[N, 3, H, W]` that these are to be made from, f32, in [-1, 1]; none for a data set of single pictures.
     pub sources: Option<Tensor>,
+    /// Other pictures of the data set `[N, 3, H, W]`, one for each of these, f32, in [-1, 1]; none where nobody asked
+    /// ([`Changes::other`](super::changes::Changes::other)).
+    pub others: Option<Tensor>,
     /// Positions of the pictures in the data set.
     pub indices: Vec<usize>,
 }
@@ -41,14 +44,31 @@ impl Batch {
         self.indices.is_empty()
     }
 
+    /// Its tensors, in one order.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        let Batch { images, labels, points, sources, others, .. } = self;
+        [images].into_iter().chain(labels).chain(points).chain(sources).chain(others)
+    }
+
+    /// The same batch with each tensor replaced.
+    pub(crate) fn map(&self, new: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Batch> {
+        let of = |tensor: &Option<Tensor>| tensor.as_ref().map(&new).transpose();
+        Ok(Batch {
+            images: new(&self.images)?,
+            labels: of(&self.labels)?,
+            points: of(&self.points)?,
+            sources: of(&self.sources)?,
+            others: of(&self.others)?,
+            indices: self.indices.clone(),
+        })
+    }
+
     /// The same batch on another device.
     ///
     /// # Errors
     /// When the device has no memory for it.
     pub fn to_device(&self, device: &Device) -> Result<Batch> {
-        let moved = |tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| tensor.to_device(device)).transpose();
-        let (labels, points, sources) = (moved(&self.labels)?, moved(&self.points)?, moved(&self.sources)?);
-        Ok(Batch { images: self.images.to_device(device)?, labels, points, sources, indices: self.indices.clone() })
+        self.map(|tensor| Ok(tensor.to_device(device)?))
     }
 }
 

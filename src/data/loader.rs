@@ -1,6 +1,6 @@
 //! Batches in a seeded order, made ahead of time by threads, from a position that can be saved.
 //!
-//! The order of an epoch comes from the stream `data/<epoch>`, mirroring from `augment/<epoch>/<place in the epoch>`:
+//! The order of an epoch comes from the stream `data/<epoch>`, random changes from `augment/<epoch>/<place in the epoch>`:
 //! a batch depends on data set, seed, batch size and position only, never on threads or on what was loaded before.
 
 use std::collections::VecDeque;
@@ -14,31 +14,31 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, push_planes};
+use super::changes::{Changes, Flip};
 use super::dataset::Dataset;
-use super::skeleton::KeyPoint;
-use crate::rng::Seed;
+use crate::rng::{Seed, Stream};
 use crate::{Error, Result};
 
 /// How batches are made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderOptions {
     /// Pictures per batch. The pictures left at the end of an epoch do not fill one and are not shown in that epoch.
     pub batch: usize,
-    /// The seed of order and mirroring.
+    /// The seed of order and changes.
     pub seed: Seed,
     /// Threads that make batches ahead of time; 0 makes each one when it is asked for. Batches do not depend on it.
     pub threads: usize,
     /// Batches that are made ahead of time, when there are threads. At least one per thread.
     pub prefetch: usize,
-    /// Mirror every picture left to right with probability one half. Off: none of the papers on faces says it does.
-    pub flip: bool,
+    /// What is changed at random. Nothing by default: none of the papers on faces says it mirrors its pictures.
+    pub changes: Changes,
 }
 
 impl Default for LoaderOptions {
-    /// Batches of 64, seed 0, one thread, four batches ahead, no mirroring.
+    /// Batches of 64, seed 0, one thread, four batches ahead, no changes.
     fn default() -> Self {
-        LoaderOptions { batch: 64, seed: Seed(0), threads: 1, prefetch: 4, flip: false }
+        LoaderOptions { batch: 64, seed: Seed(0), threads: 1, prefetch: 4, changes: Changes::default() }
     }
 }
 
@@ -106,6 +106,11 @@ impl Loader {
                 format!("at least one batch of {}", options.batch),
                 "Use a smaller batch, more pictures, or another split.",
             ));
+        }
+        options.changes.check()?;
+        if options.changes.other.is_some() && dataset.len() < 2 {
+            let (what, found) = (format!("data set {}", dataset.name()), format!("{} pictures", dataset.len()));
+            return Err(Error::invalid(what, found, "at least 2, for others beside each", ""));
         }
         let work = Arc::new(Work { dataset: dataset.clone(), options });
         let pool = if work.options.threads == 0 { None } else { Some(Pool::start(&work)?) };
@@ -238,28 +243,61 @@ impl Work {
         let (count, size, width) = (indices.len(), self.dataset.size() as usize, self.dataset.tags().len());
         let mut pixels = Vec::with_capacity(count * 3 * size * size);
         let mut labels = Vec::with_capacity(count * width);
-        let (mut points, mut sources) = (Vec::new(), Vec::new());
+        let (mut points, mut sources, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let Changes { flip, both, picture, source, other } = &self.options.changes;
+        let posed = self.dataset.skeleton().filter(|_| self.options.changes.keeps_places());
         for (i, &index) in indices.iter().enumerate() {
-            let image = self.sized(self.dataset.image(index)?, index)?;
-            let flips = self.flips(at, i);
-            push_planes(&image, flips, &mut pixels);
+            let place = at.sample + i as u64;
+            let mut stream = self.options.seed.stream(&format!("augment/{}/{place}", at.epoch));
+            let flips = *flip != Flip::None && stream.chance(0.5);
+            // Equal numbers for both pictures of a pair.
+            let together = |picture: &RgbImage| {
+                both.apply(picture, &mut self.options.seed.stream(&format!("augment/{}/{place}/both", at.epoch)))
+            };
+            let target = self.dataset.image(index)?;
+            let shown = picture.apply(&together(&target), &mut stream);
+            push_planes(&self.sized(shown, index)?, flips, &mut pixels);
             if self.dataset.has_sources() {
-                push_planes(&self.sized(self.dataset.source_image(index)?, index)?, flips, &mut sources);
+                let from = source.apply(&together(&self.dataset.source_image(index)?), &mut stream);
+                let flips = if *flip == Flip::Independent { stream.chance(0.5) } else { flips };
+                push_planes(&self.sized(from, index)?, flips, &mut sources);
             }
-            points.extend(self.pose(index, flips)?.into_flattened());
+            if let Some(jitter) = other {
+                let other = jitter.apply(&self.other_than(index, &target, &mut stream)?, &mut stream);
+                push_planes(&self.sized(other, index)?, *flip != Flip::None && stream.chance(0.5), &mut others);
+            }
+            if let Some(skeleton) = posed {
+                let pose = self.dataset.pose(index)?;
+                points.extend(if flips { skeleton.mirrored(&pose, 1.0) } else { pose }.into_flattened());
+            }
             labels.extend(self.dataset.labels(index)?.values);
         }
-        let images = Tensor::from_vec(pixels, (count, 3, size, size), &Device::Cpu)?;
+        let images = |pixels: Vec<f32>| Tensor::from_vec(pixels, (count, 3, size, size), &Device::Cpu);
         let labels = if width == 0 { None } else { Some(Tensor::from_vec(labels, (count, width), &Device::Cpu)?) };
-        let points = match self.dataset.skeleton() {
+        let points = match posed {
             None => None,
             Some(skeleton) => Some(Tensor::from_vec(points, (count, skeleton.len(), 3), &Device::Cpu)?),
         };
-        let sources = match self.dataset.has_sources() {
-            false => None,
-            true => Some(Tensor::from_vec(sources, (count, 3, size, size), &Device::Cpu)?),
-        };
-        Ok(Batch { images, labels, points, sources, indices })
+        let sources = if self.dataset.has_sources() { Some(images(sources)?) } else { None };
+        let others = if other.is_some() { Some(images(others)?) } else { None };
+        Ok(Batch { images: images(pixels)?, labels, points, sources, others, indices })
+    }
+
+    /// Another picture of the data set, at random among those that differ from this one. In a data set of equal pictures
+    /// it is an equal one, after as many tries as would miss a different one only by a strange chance.
+    fn other_than(&self, index: usize, picture: &RgbImage, stream: &mut Stream) -> Result<RgbImage> {
+        const TRIES: usize = 64;
+        let mut other = picture.clone();
+        for _ in 0..TRIES {
+            let drawn = stream.below(self.dataset.len());
+            if drawn != index {
+                other = self.dataset.image(drawn)?;
+                if other != *picture {
+                    break;
+                }
+            }
+        }
+        Ok(other)
     }
 
     /// The picture, if it has the size of the data set.
@@ -270,19 +308,6 @@ impl Work {
         }
         let found = [image.height() as usize, image.width() as usize];
         Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")))
-    }
-
-    fn pose(&self, index: usize, flips: bool) -> Result<Vec<KeyPoint>> {
-        let points = self.dataset.pose(index)?;
-        Ok(match self.dataset.skeleton() {
-            Some(skeleton) if flips => skeleton.mirrored(&points, 1.0),
-            _ => points,
-        })
-    }
-
-    fn flips(&self, at: LoaderPosition, i: usize) -> bool {
-        let place = at.sample + i as u64;
-        self.options.flip && self.options.seed.stream(&format!("augment/{}/{place}", at.epoch)).chance(0.5)
     }
 }
 

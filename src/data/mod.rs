@@ -2,6 +2,7 @@
 
 pub mod avatar;
 pub mod batch;
+pub mod changes;
 mod claim;
 pub mod dataset;
 pub mod import;

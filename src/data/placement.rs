@@ -35,6 +35,10 @@ impl Placement {
                     if wide { (width, share(h, width, w, height)) } else { (share(w, height, h, width), height) };
                 Some(Placement { from, to: [(width - tw) / 2, (height - th) / 2, tw, th] })
             }
+            Resize::Mirror if w <= width && h <= height => {
+                Some(Placement { from, to: [(width - w) / 2, (height - h) / 2, w, h] })
+            }
+            Resize::Mirror => Placement::of(Resize::Pad, picture, size),
         }
     }
 
@@ -57,6 +61,8 @@ mod tests {
     fn rectangles_by_hand() {
         let of = |resize| Placement::of(resize, (30, 100), (50, 50));
         assert_eq!(of(Resize::Pad).unwrap().to, [17, 0, 15, 50]);
+        assert_eq!(of(Resize::Mirror), of(Resize::Pad));
+        assert_eq!(Placement::of(Resize::Mirror, (30, 41), (50, 50)).unwrap().to, [10, 4, 30, 41]);
         assert_eq!(of(Resize::Crop).unwrap().from, [0, 35, 30, 30]);
         assert_eq!(of(Resize::Squash).unwrap(), Placement { from: [0, 0, 30, 100], to: [0, 0, 50, 50] });
         assert!(of(Resize::Exact).is_none() && Placement::of(Resize::Exact, (5, 5), (5, 5)).is_some());

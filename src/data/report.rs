@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::show::save::write_whole;
 use crate::{Error, Result};
 
+/// Name of the table of all problems, in the folder that a step of preparation writes.
+pub const PROBLEMS: &str = "report.csv";
+/// Name of the report as JSON there.
+pub const REPORT: &str = "report.json";
+
 /// How many files a kind of problem names when a report is printed.
 const SHOWN: usize = 10;
 
@@ -109,6 +114,23 @@ impl Report {
         self.rows().iter().try_for_each(|row| table.write_record(row)).map_err(wrong)?;
         let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
         write_whole(path, &bytes)
+    }
+
+    /// Writes [`REPORT`] and [`PROBLEMS`] of a step that looked at so many files into its folder.
+    pub(super) fn write_to(&self, folder: &Path, files: usize) -> Result<()> {
+        let counts: Vec<_> = self
+            .counts()
+            .into_iter()
+            .map(|((kind, action), files)| serde_json::json!({ "problem": kind, "action": action, "files": files }))
+            .collect();
+        let report = serde_json::json!({
+            "files": files, "pictures": self.used, "counts": counts, "problems": self.problems,
+        });
+        let mut text = serde_json::to_vec_pretty(&report)
+            .map_err(|error| Error::invalid("report", error.to_string(), "values that JSON can hold", ""))?;
+        text.push(b'\n');
+        write_whole(&folder.join(REPORT), &text)?;
+        self.write_csv(folder.join(PROBLEMS))
     }
 
     /// The rows of a table: file, problem, particulars, what was done.

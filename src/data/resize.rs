@@ -25,6 +25,18 @@ pub(crate) fn rgb(picture: &RgbImage, width: u32, height: u32, filter: Filter) -
     imageops::resize(picture, width, height, kernel)
 }
 
+/// A picture at (`left`, `top`) of a larger one, which goes on with its mirror image, edge pixels twice.
+pub(crate) fn mirrored(picture: &RgbImage, (width, height): (u32, u32), (left, top): (u32, u32)) -> RgbImage {
+    let place = |at: u32, start: u32, length: u32| {
+        let length = i64::from(length.max(1));
+        let at = (i64::from(at) - i64::from(start)).rem_euclid(2 * length);
+        at.min(2 * length - 1 - at) as u32
+    };
+    RgbImage::from_fn(width, height, |x, y| {
+        *picture.get_pixel(place(x, left, picture.width()), place(y, top, picture.height()))
+    })
+}
+
 /// As [`rgb`], for a picture with transparency: colours count by their opacity, so that those of pixels that cannot be
 /// seen do not come out at the edges. Pixels that come out transparent are black.
 pub(crate) fn rgba(picture: &RgbaImage, width: u32, height: u32, filter: Filter) -> RgbaImage {
@@ -125,6 +137,15 @@ mod tests {
         let four = rgb(&two, 4, 3, Filter::Box);
         assert_eq!((four.get_pixel(1, 2).0, four.get_pixel(2, 0).0), ([30; 3], [50; 3]));
         assert_eq!(rgb(&line, 3, 1, Filter::Box), line);
+    }
+
+    #[test]
+    fn a_mirrored_border_goes_to_and_fro() {
+        let line = RgbImage::from_fn(3, 1, |x, _| Rgb([x as u8; 3]));
+        let wide = mirrored(&line, (13, 2), (4, 1));
+        let row = |y| (0..13).map(|x| wide.get_pixel(x, y).0[0]).collect::<Vec<_>>();
+        assert_eq!(row(0), [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2]);
+        assert_eq!(row(0), row(1));
     }
 
     #[test]

@@ -21,6 +21,17 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// As in tables: "train", "validation", "test".
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        }
+    }
+}
+
 /// How a data set is divided where it does not say so itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -2,5 +2,7 @@
 
 pub mod adversarial;
 pub mod attribute;
+pub mod features;
+pub mod least_squares;
 pub mod penalty;
 pub mod wasserstein;

@@ -7,14 +7,19 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 
+use super::anime2clothing::{self, Anime2Clothing};
 use super::baselines::dcgan::Dcgan;
 use super::baselines::pg2::{self, Pg2};
+use super::baselines::pix2pix::{self, Pix2pix};
+use super::baselines::pix2pixhd::{self, Pix2pixHd};
+use super::baselines::pldt::{self, Pldt};
 use super::baselines::progan::{self, Progan};
 use super::make_girls::{self, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
 use super::model::{Model, model_of_run};
 use super::psgan::{self, Psgan};
 use super::stylegan::{self, Stylegan};
 use crate::data::batch::{Batch, Images};
+use crate::data::changes::Changes;
 use crate::data::dataset::Dataset;
 use crate::metrics::evaluate;
 use crate::nn::params::{ParamStore, Training};
@@ -78,6 +83,9 @@ pub trait Recipe: Send + Sync {
     /// The schedule.
     fn plan(&self) -> Plan;
 
+    /// What is changed at random in pictures while they are loaded.
+    fn changes(&self) -> Changes;
+
     /// The loss of `who` in a step of its own, with gradients for `who` only.
     ///
     /// # Errors
@@ -134,6 +142,10 @@ where
 
     fn plan(&self) -> Plan {
         G::plan(&self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        G::changes(&self.0)
     }
 
     fn loss(&self, params: &ParamStore, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
@@ -221,6 +233,38 @@ pub fn catalogue() -> Vec<Entry> {
             task: "noise to a full body",
             presets: stylegan(),
         },
+        Entry {
+            name: "anime2clothing",
+            paper: "Anime-to-Real Clothing: Cosplay Costume Generation via Image-to-Image Translation",
+            link: "https://arxiv.org/abs/2008.11479",
+            year: 2020,
+            task: "a character to a photo of its clothing",
+            presets: anime2clothing(),
+        },
+        Entry {
+            name: "pix2pix",
+            paper: "Image-to-Image Translation with Conditional Adversarial Networks",
+            link: "https://arxiv.org/abs/1611.07004",
+            year: 2017,
+            task: "a picture to a picture (baseline of anime2clothing)",
+            presets: pix2pix(),
+        },
+        Entry {
+            name: "pix2pixhd",
+            paper: "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs",
+            link: "https://arxiv.org/abs/1711.11585",
+            year: 2018,
+            task: "a picture to a picture (baseline of anime2clothing)",
+            presets: pix2pixhd(),
+        },
+        Entry {
+            name: "pldt",
+            paper: "Pixel-Level Domain Transfer",
+            link: "https://arxiv.org/abs/1603.07442",
+            year: 2016,
+            task: "a picture to a picture (baseline of anime2clothing)",
+            presets: pldt(),
+        },
     ]
 }
 
@@ -282,6 +326,47 @@ fn stylegan() -> Vec<Preset> {
         preset("ffhq", Stylegan::ffhq(), both(26_219_627, 23_087_249)),
         preset("few-bodies", Stylegan::few_bodies(256), both(26_086_229, 23_052_353)),
         preset("tiny-few-bodies", Stylegan::tiny_few_bodies(), vec![]),
+    ]
+}
+
+fn anime2clothing() -> Vec<Preset> {
+    let published =
+        |domain, real| vec![(Player::Generator, 2_957_184), (Player::Domain, domain), (Player::Discriminator, real)];
+    let all = || published(4_112_928, 4_108_176);
+    let preset = preset::<anime2clothing::Adversaries>;
+    let mut presets = vec![
+        preset("paper", Anime2Clothing::paper(), all()),
+        preset("tiny", Anime2Clothing::tiny(), vec![]),
+        preset("code", Anime2Clothing::code(), all()),
+    ];
+    // (j) is the paper's.
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    presets.extend(names.iter().filter_map(|&name| Some(preset(name, Anime2Clothing::table1(name).ok()?, vec![]))));
+    presets
+}
+
+fn pix2pix() -> Vec<Preset> {
+    let preset = preset::<pix2pix::Adversaries>;
+    vec![preset("paper", Pix2pix::paper(), both(54_413_955, 2_768_705)), preset("tiny", Pix2pix::tiny(), vec![])]
+}
+
+fn pix2pixhd() -> Vec<Preset> {
+    let preset = preset::<pix2pixhd::Adversaries>;
+    vec![
+        preset("paper", Pix2pixHd::paper(), both(182_443_267, 2 * 2_767_809)),
+        preset("tiny", Pix2pixHd::tiny(), vec![]),
+    ]
+}
+
+fn pldt() -> Vec<Preset> {
+    let published = |generator, single, pairs| {
+        vec![(Player::Generator, generator), (Player::Discriminator, single), (Player::Domain, pairs)]
+    };
+    let preset = preset::<pldt::Adversaries>;
+    vec![
+        preset("paper", Pldt::paper(), published(30_383_683, 17_234_689, 17_244_289)),
+        preset("tiny", Pldt::tiny(), vec![]),
+        preset("port", Pldt::port(), published(12_399_552, 6_212_736, 6_217_344)),
     ]
 }
 
@@ -372,7 +457,7 @@ pub fn table() -> Result<Table> {
             links.push(entry.link);
             sizes.push(preset.recipe.size() as i64);
             generators.push(of(Player::Generator));
-            discriminators.push(of(Player::Discriminator));
+            discriminators.push(of(Player::Discriminator) + of(Player::Domain));
         }
     }
     Table::builder()

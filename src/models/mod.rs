@@ -1,5 +1,6 @@
 //! One file per paper, and the catalogue that drives what is the same for all of them.
 
+pub mod anime2clothing;
 pub mod baselines;
 pub mod catalogue;
 
@@ -7,3 +8,4 @@ pub mod make_girls;
 pub mod model;
 pub mod psgan;
 pub mod stylegan;
+pub mod translation;

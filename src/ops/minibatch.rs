@@ -27,6 +27,19 @@ pub fn minibatch_deviation(x: &Tensor, group: usize) -> Result<Tensor> {
     Ok(apply(Append(groups), [x])?)
 }
 
+/// x `[N, C, H, W]` and one more channel → `[N, C + 1, H, W]`, which keeps its places: in each pixel the standard deviation
+/// over the whole batch (biased, ε 1e-8), averaged over channels. 1e-4 for a single picture.
+///
+/// # Errors
+/// When x is not of rank 4 or empty.
+pub fn minibatch_deviation_map(x: &Tensor) -> Result<Tensor> {
+    Groups::new(x, usize::MAX)?;
+    let centred = x.broadcast_sub(&x.mean_keepdim(0)?)?;
+    let deviation = (centred.sqr()?.mean_keepdim(0)? + EPSILON)?.sqrt()?.mean_keepdim(1)?;
+    let (n, _, h, w) = x.dims4()?;
+    Ok(Tensor::cat(&[x, &deviation.broadcast_as((n, 1, h, w))?.contiguous()?], 1)?)
+}
+
 /// The derivative of [`minibatch_deviation`] at `x` along `tangent` (shape of x), `[N, C + 1, H, W]`.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ pub mod level;
 pub mod max_pool;
 pub mod minibatch;
 pub mod norm;
+pub mod pad;
 pub mod pose;
 pub mod reduce;
 pub mod resample;

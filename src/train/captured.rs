@@ -208,15 +208,8 @@ impl Trainer {
                 other => Err(Error::invalid("inputs of a step", format!("{other:?}"), "F32 throughout", "")),
             }
         };
-        let fed = Batch {
-            images: blank(&batch.images)?,
-            labels: batch.labels.as_ref().map(blank).transpose()?,
-            points: batch.points.as_ref().map(blank).transpose()?,
-            sources: batch.sources.as_ref().map(blank).transpose()?,
-            indices: batch.indices.clone(),
-        };
-        let mut inputs: Vec<Tensor> =
-            [&fed.images].into_iter().chain(&fed.labels).chain(&fed.points).chain(&fed.sources).cloned().collect();
+        let fed = batch.map(blank)?;
+        let mut inputs: Vec<Tensor> = fed.tensors().cloned().collect();
         let mut given = BTreeMap::new();
         for (name, noted) in &sketch.draws {
             let tensors = noted.tensors.iter().map(blank).collect::<Result<Vec<_>>>()?;
@@ -309,8 +302,7 @@ impl Trainer {
     /// Gives the graph what differs, launches it and looks at what came out.
     fn launched(&mut self, round: &mut Round, turns: &[Turn], batch: &Batch, step: &Step) -> Result<Vec<Terms>> {
         let on = self.networks.params.device().clone();
-        let mut fresh: Vec<Tensor> =
-            [&batch.images].into_iter().chain(&batch.labels).chain(&batch.points).cloned().collect();
+        let mut fresh: Vec<Tensor> = batch.tensors().cloned().collect();
         for (name, draw) in &round.draws {
             for tensor in draw(&mut step.own_stream(name))? {
                 fresh.push(tensor.to_device(&on)?);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::draw::Draws;
 use super::plan::{Plan, Position};
 use crate::data::batch::{Batch, Images};
+use crate::data::changes::Changes;
 use crate::data::dataset::Dataset;
 use crate::nn::params::{ParamStore, Scope, Training};
 use crate::rng::{Seed, Stream};
@@ -30,6 +31,8 @@ pub enum Player {
     Encoder,
     /// Reads attributes off pictures.
     Classifier,
+    /// Tells pairs of an input and its output from others, beside a discriminator of single pictures.
+    Domain,
 }
 
 impl Player {
@@ -40,6 +43,7 @@ impl Player {
             Player::Discriminator => "d",
             Player::Encoder => "e",
             Player::Classifier => "c",
+            Player::Domain => "t",
         }
     }
 
@@ -50,6 +54,7 @@ impl Player {
             Player::Discriminator => "discriminator",
             Player::Encoder => "encoder",
             Player::Classifier => "classifier",
+            Player::Domain => "domain discriminator",
         }
     }
 }
@@ -271,6 +276,12 @@ pub trait Gan: Sized + Send + 'static {
     fn check_data(config: &Self::Config, dataset: &Dataset) -> Result<()> {
         let _ = (config, dataset);
         Ok(())
+    }
+
+    /// What is changed at random in pictures while they are loaded, beside what the options of a training ask for.
+    fn changes(config: &Self::Config) -> Changes {
+        let _ = config;
+        Changes::default()
     }
 
     /// The loss of `who` on this batch. Gradients reach the parameters of `who` only.

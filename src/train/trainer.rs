@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 #[cfg(feature = "cuda")]
 use super::captured::Captured;
@@ -25,6 +25,7 @@ use super::tensorboard::EventFile;
 use super::tick::Console;
 use super::{ema, files};
 use crate::data::batch::Batch;
+use crate::data::changes::Changes;
 use crate::data::dataset::Dataset;
 use crate::data::loader::{Loader, LoaderOptions, LoaderPosition};
 use crate::ops::resample::avg_pool2d;
@@ -194,6 +195,7 @@ impl std::fmt::Debug for Trainer {
 struct Opening {
     model: &'static str,
     plan: Plan,
+    changes: Changes,
     run: RunConfig,
     networks: Networks,
     driver: Box<dyn Driver>,
@@ -234,11 +236,18 @@ impl Trainer {
         plan.precision.check(networks.params.device(), networks.params.dtype())?;
         let run = RunConfig::new(G::NAME, config, &plan, dataset, options.seed, options.flip)?;
         let driver = driver::<G>(config, &plan, &networks)?;
-        Trainer::start(Opening { model: G::NAME, plan, run, networks, driver }, dataset, folder.as_ref(), &options)
+        let changes = G::changes(config);
+        let changes = if options.flip { changes.mirrored() } else { changes };
+        Trainer::start(
+            Opening { model: G::NAME, plan, changes, run, networks, driver },
+            dataset,
+            folder.as_ref(),
+            &options,
+        )
     }
 
     fn start(opening: Opening, dataset: &Dataset, folder: &Path, options: &Options) -> Result<Trainer> {
-        let Opening { model, plan, run, networks, driver } = opening;
+        let Opening { model, plan, changes, run, networks, driver } = opening;
         fs::create_dir_all(folder).map_err(|e| Error::io("create the run folder", folder, e))?;
         let lock = RunLock::acquire(folder)?;
         files::remove_leftovers(folder)?;
@@ -251,7 +260,7 @@ impl Trainer {
         }
         let (history, records) = HistoryWriter::open(folder, found.as_ref().map_or(0, |(found, _)| found.state.step))?;
         let loader_options =
-            LoaderOptions { seed: options.seed, threads: options.threads, flip: options.flip, ..Default::default() };
+            LoaderOptions { seed: options.seed, threads: options.threads, changes, ..Default::default() };
         let mut trainer = Trainer {
             folder: folder.to_path_buf(),
             plan,
@@ -368,7 +377,8 @@ impl Trainer {
         Ok(Record { step: number, images: self.images, seconds: 0.0, stage, alpha, rates, losses, note: None })
     }
 
-    /// The next batch, on the device of the networks, at the resolution of the stage.
+    /// The next batch, on the device of the networks, at the resolution of the stage; what pictures are made from stays at
+    /// full size.
     fn batch(&mut self, position: &Position) -> Result<Batch> {
         let loader = match self.loader.take() {
             Some(loader) if loader.options().batch == position.batch => self.loader.insert(loader),
@@ -383,7 +393,9 @@ impl Trainer {
         self.position = loader.position();
         let factor = self.dataset.size() as usize / position.resolution;
         if factor > 1 {
-            batch.images = avg_pool2d(&batch.images, factor)?;
+            let smaller = |pictures: &Tensor| avg_pool2d(pictures, factor);
+            batch.images = smaller(&batch.images)?;
+            batch.others = batch.others.as_ref().map(smaller).transpose()?;
         }
         Ok(batch)
     }

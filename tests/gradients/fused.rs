@@ -6,7 +6,7 @@ use tachie::ops::activation::Activation;
 use tachie::ops::epilogue::{bias_activation, layer_epilogue};
 use tachie::ops::fir::{BINOMIAL, blur, downsample_filtered, upfirdn2d, upsample_filtered};
 use tachie::ops::gated::{gated, gated_halves};
-use tachie::ops::minibatch::{minibatch_deviation, minibatch_deviation_tangent};
+use tachie::ops::minibatch::{minibatch_deviation, minibatch_deviation_map, minibatch_deviation_tangent};
 use tachie::ops::norm::{adaptive_instance_norm, adaptive_instance_norm_tangent, pixel_norm, pixel_norm_tangent};
 use tachie::ops::pose::{Pixels, add_pose_response};
 use tachie::ops::spectral::{spectral_norm, spectrally_normalized};
@@ -128,6 +128,7 @@ fn statistics() -> Vec<Case> {
         Case::new("pose response, kernel 1", &[&[1, 2, 3, 2], &[2, 1, 1, 1]], |t| {
             add_pose_response(&t[0], &t[1], &Pixels::new([Some([2, 0])].into_iter(), 1, [3, 2]))
         }),
+        Case::new("minibatch deviation map", &[&[3, 2, 2, 2]], |t| minibatch_deviation_map(&t[0])),
         Case::new("minibatch deviation tangent", &[&[4, 1, 2, 2], &[4, 1, 2, 2]], |t| {
             minibatch_deviation_tangent(&t[0], &t[1], 4)
         }),

@@ -6,6 +6,7 @@ use tachie::ops::conv::{ConvSpec, conv_transpose2d_with_bias, conv2d, conv2d_wit
 use tachie::ops::level::{Level, VARIABLE, level};
 use tachie::ops::max_pool::{Rounding, max_pool2d};
 use tachie::ops::norm::{batch_norm, instance_norm, instance_norm_tangent};
+use tachie::ops::pad::reflect_pad;
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::warp::{Border, Map, warp};
@@ -99,6 +100,7 @@ fn resampling() -> Vec<Case> {
         Case::new("pixel_shuffle 2 PyTorch", &[&[2, 8, 2, 3]], |t| pixel_shuffle(&t[0], 2, ShuffleOrder::PyTorch)),
         Case::new("pixel_shuffle 2 DCR", &[&[2, 8, 2, 3]], |t| pixel_shuffle(&t[0], 2, ShuffleOrder::Dcr)),
         Case::new("pixel_shuffle 3 DCR", &[&[1, 18, 2, 2]], |t| pixel_shuffle(&t[0], 3, ShuffleOrder::Dcr)),
+        Case::new("reflect_pad 2", &[&[1, 2, 3, 4]], |t| reflect_pad(&t[0], 2)),
         Case::new("pixel_unshuffle 2 PyTorch", &[&[1, 2, 4, 6]], |t| pixel_unshuffle(&t[0], 2, ShuffleOrder::PyTorch)),
         Case::new("pixel_unshuffle 2 DCR", &[&[1, 2, 4, 6]], |t| pixel_unshuffle(&t[0], 2, ShuffleOrder::Dcr)),
         Case::new("warp, zeros outside", &[&[2, 2, 3, 4]], |t| warp(&t[0], &MAPS, [4, 3], Border::Zeros)),

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use image::{Rgb, RgbImage};
 use tachie::candle_core::Device;
+use tachie::data::changes::Changes;
 use tachie::data::dataset::Split;
 use tachie::data::import::{About, pack};
 use tachie::data::loader::{Loader, LoaderOptions};
@@ -123,7 +124,11 @@ fn batches_hold_the_poses_of_their_pictures_mirrored_with_them() {
     let (folder, poses) = spotted(&["a.png", "b.png", "c.png", "d.png"]);
     let policy = ImagePolicy { resize: Resize::Pad, ..ImagePolicy::new(64) };
     let dataset = Dataset::posed_folder(folder.path().join("images"), &poses, &policy).unwrap();
-    let mut loader = Loader::new(&dataset, LoaderOptions { batch: 4, flip: true, ..LoaderOptions::default() }).unwrap();
+    let mut loader = Loader::new(
+        &dataset,
+        LoaderOptions { batch: 4, changes: Changes::default().mirrored(), ..LoaderOptions::default() },
+    )
+    .unwrap();
     let mut mirrored = 0;
     for _ in 0..8 {
         let batch = loader.next().unwrap();

@@ -2,6 +2,7 @@
 
 mod art;
 mod cascade;
+mod clothing;
 mod review;
 
 use std::fs;

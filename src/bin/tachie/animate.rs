@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use tachie::data::poses::{Edge, PoseSequence};
+use tachie::models::psgan::Psgan;
 use tachie::sample::seeds;
 use tachie::show::skeleton::SkeletonStyle;
 use tachie::{Error, Result};
@@ -47,7 +48,7 @@ pub struct Args {
 /// When the model is no PSGAN, the poses have another skeleton, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
     let device = tachie::device()?;
-    let model = args.from.psgan(&device)?;
+    let model: Psgan = args.from.open(&device)?;
     let numbers = seeds::parse(&args.seeds)?;
     let poses = chosen(&args)?;
     let wanted = model.config().keypoints;

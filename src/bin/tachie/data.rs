@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tachie::data::avatar::Avatar;
+use tachie::data::avatar::crawl::{FileTruth, Kind, TRUTH};
 use tachie::data::import::pack;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::faces::{CropOptions, Outside, crop_folder};
@@ -23,10 +24,26 @@ enum Command {
     AvatarFaces(AvatarFaces),
     /// Draw procedural full bodies: PNG files, key points, a tag table and a manifest
     AvatarBodies(AvatarBodies),
+    /// Draw pairs of an anime character and a "photo" of its costume: DIR/{train,test}/{a,b}, and what is known about them
+    AvatarCostumes(AvatarCostumes),
+    /// Draw a messy folder as a crawl of the web gives it, and the truth about every file
+    AvatarCrawl(AvatarCrawl),
     /// Cut the faces out of a folder of pictures
     Faces(CropFaces),
     /// Make a data set of a game's textures: join colours and opacity, put pieces together, trim, bring to size
     GameArt(Box<super::art::Args>),
+    /// Gather what local folders hold: every file that is no whole picture is listed with the reason
+    Gather(super::clothing::GatherArgs),
+    /// Cut a character and its clothing out of each picture, by the boxes of any detector
+    CropPairs(super::clothing::CropArgs),
+    /// Find near-duplicates by colour, brightness and contrast, keep the best of each group, and divide the groups
+    Dedupe(Box<super::clothing::DedupeArgs>),
+    /// Bring pictures to a canvas, with their mirrored and blurred image beside them
+    Pad(super::clothing::PadArgs),
+    /// Cut pictures about the centre of their clothing
+    Calibrate(super::clothing::CalibrateArgs),
+    /// Write the table and the manifest of a data set of pairs, and check all of them
+    Pairs(Box<super::clothing::PairsArgs>),
     /// Read a data set and print what was found, and what was wrong with its files
     Check(Check),
     /// Pack a data set into one file, which opens at once whatever its size
@@ -76,6 +93,50 @@ struct AvatarBodies {
     /// Draw every pose as well, as white limbs on black
     #[arg(long)]
     pose_pictures: bool,
+    /// New or empty folder, or one that the same settings have begun
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct AvatarCostumes {
+    /// Number of pairs
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    count: usize,
+    /// Pairs of each costume; a costume is in one part only
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    views: usize,
+    /// Side in pixels
+    #[arg(long, value_name = "S", default_value_t = 64)]
+    size: u32,
+    /// What all pairs are drawn from
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    seed: u64,
+    /// Leave the clothing anywhere in the photo, and of any size, as before calibration
+    #[arg(long)]
+    uncalibrated: bool,
+    /// Write as well where one sees clothing, as masks
+    #[arg(long)]
+    masks: bool,
+    /// New or empty folder, or one that the same settings have begun
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct AvatarCrawl {
+    /// Number of files
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    files: usize,
+    /// What everything is drawn from
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    seed: u64,
+    /// Smallest longer side of a picture in pixels
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    min_side: u32,
+    /// Largest longer side
+    #[arg(long, value_name = "S", default_value_t = 1200)]
+    max_side: u32,
     /// New or empty folder, or one that the same settings have begun
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -148,9 +209,17 @@ pub fn run(args: Args) -> Result<()> {
     match args.command {
         Command::AvatarFaces(args) => avatar_faces(&args),
         Command::AvatarBodies(args) => avatar_bodies(&args),
+        Command::AvatarCostumes(args) => avatar_costumes(&args),
+        Command::AvatarCrawl(args) => avatar_crawl(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
         Command::GameArt(args) => super::art::run(&args),
+        Command::Gather(args) => super::clothing::run_gather(&args),
+        Command::CropPairs(args) => super::clothing::run_crop(&args),
+        Command::Dedupe(args) => super::clothing::run_dedupe(&args),
+        Command::Pad(args) => super::clothing::run_pad(&args),
+        Command::Calibrate(args) => super::clothing::run_calibrate(&args),
+        Command::Pairs(args) => super::clothing::run_pairs(&args),
         Command::Poses(args) => super::poses::run(&args),
         Command::Review(args) => super::review::run(&args),
         Command::Pack(args) => {
@@ -182,6 +251,29 @@ fn avatar_bodies(args: &AvatarBodies) -> Result<()> {
     };
     let (count, size, manifest) = (bodies.len(), args.size, written.manifest.display());
     println!("{manifest}: {count} bodies of {size}x{size}{kept}");
+    Ok(())
+}
+
+fn avatar_costumes(args: &AvatarCostumes) -> Result<()> {
+    let costumes = Avatar::costumes().size(args.size).seed(Seed(args.seed)).count(args.count).views(args.views);
+    let costumes = costumes.calibrated(!args.uncalibrated);
+    let written = costumes.write_folder(&args.out, args.masks)?;
+    let (size, worn, truth) = (args.size, costumes.costumes(), written.truth.display());
+    println!(
+        "{truth}: {} pairs of {size}x{size}, {worn} costumes; train {}, test {}",
+        args.count, written.train, written.test
+    );
+    Ok(())
+}
+
+fn avatar_crawl(args: &AvatarCrawl) -> Result<()> {
+    let crawl = Avatar::crawl().files(args.files).seed(Seed(args.seed)).sides(args.min_side..=args.max_side);
+    let truth = crawl.write(&args.out)?;
+    let count = |is: fn(&FileTruth) -> bool| truth.iter().filter(|file| is(file)).count();
+    let (pairs, copies) = (count(|file| file.kind == Kind::Pair), count(|file| file.duplicate.is_some()));
+    let broken = count(|file| !file.is_readable());
+    let place = args.out.join(TRUTH);
+    println!("{}: {} files; {pairs} pairs, {copies} near duplicates, {broken} broken", place.display(), truth.len());
     Ok(())
 }
 

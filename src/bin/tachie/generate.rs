@@ -6,11 +6,11 @@ use candle_core::Device;
 use clap::{Args as ClapArgs, ValueEnum};
 use tachie::data::batch::Images;
 use tachie::models::baselines::progan::Progan;
-use tachie::models::model::{model_of_file, model_of_run};
-use tachie::models::psgan::Psgan;
-use tachie::models::stylegan::{Stylegan, Truncation};
+use tachie::models::model::{Model, model_of_file, model_of_run};
+use tachie::models::stylegan::{self, Stylegan, Truncation};
 use tachie::rng::Seed;
 use tachie::sample::{NoiseMode, Projected, seeds};
+use tachie::train::gan::Gan;
 use tachie::{Error, Result};
 
 /// Where a trained model is.
@@ -36,26 +36,11 @@ impl From {
         if self.run.is_some() { model_of_run(self.path()) } else { model_of_file(self.path()) }
     }
 
-    /// A StyleGAN.
-    pub fn stylegan(&self, device: &Device) -> Result<Stylegan> {
+    /// The model, drawing with the running average of its weights.
+    pub fn open<G: Gan>(&self, device: &Device) -> Result<Model<G>> {
         match self.run.is_some() {
-            true => Ok(Stylegan::open_run(self.path(), device)?.ema()),
-            false => Stylegan::open(self.path(), device),
-        }
-    }
-
-    /// A PSGAN.
-    pub fn psgan(&self, device: &Device) -> Result<Psgan> {
-        match self.run.is_some() {
-            true => Ok(Psgan::open_run(self.path(), device)?.ema()),
-            false => Psgan::open(self.path(), device),
-        }
-    }
-
-    fn progan(&self, device: &Device) -> Result<Progan> {
-        match self.run.is_some() {
-            true => Ok(Progan::open_run(self.path(), device)?.ema()),
-            false => Progan::open(self.path(), device),
+            true => Ok(Model::open_run(self.path(), device)?.ema()),
+            false => Model::open(self.path(), device),
         }
     }
 }
@@ -118,14 +103,15 @@ impl NoiseArg {
 pub fn run(args: Args) -> Result<()> {
     let device = tachie::device()?;
     if let Some(path) = &args.projected {
-        let images = args.from.stylegan(&device)?.draw_projected(&Projected::open(path, &device)?)?;
+        let images =
+            args.from.open::<stylegan::Adversaries>(&device)?.draw_projected(&Projected::open(path, &device)?)?;
         let captions: Vec<String> = (0..images.len()).map(|i| format!("projected {i}")).collect();
         return write(&images, &captions, |i| format!("projected{i:04}.png"), &args.out, args.columns);
     }
     let numbers = seeds::parse(args.seeds.as_deref().unwrap_or_default())?;
     let images = match args.from.model()?.as_str() {
         "stylegan" => {
-            let model = args.from.stylegan(&device)?;
+            let model: Stylegan = args.from.open(&device)?;
             let truncation = args.truncation.map(|psi| Truncation { psi, cutoff: args.cutoff });
             model.draw(&model.styles(&model.latents(&numbers)?, truncation)?, args.noise_mode.mode())?
         }
@@ -134,7 +120,7 @@ pub fn run(args: Args) -> Result<()> {
                 let hint = "Progressive GAN has no styles; leave the option out.";
                 return Err(Error::invalid("--truncation", "a model without styles", "a StyleGAN", hint));
             }
-            let model = args.from.progan(&device)?;
+            let model: Progan = args.from.open(&device)?;
             model.draw(&model.latents(&numbers)?)?
         }
         other => {
@@ -199,7 +185,7 @@ pub struct MixArgs {
 /// # Errors
 /// When the model is no StyleGAN, an option cannot be read, or the figure cannot be written.
 pub fn mix(args: MixArgs) -> Result<()> {
-    let model = args.from.stylegan(&tachie::device()?)?;
+    let model: Stylegan = args.from.open(&tachie::device()?)?;
     let (sources, destinations) = (seeds::parse(&args.rows)?, seeds::parse(&args.cols)?);
     let mut ranges = Vec::new();
     for part in args.styles.split(',') {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tachie::metrics::nets::weights::{Kind, Weights};
+use tachie::models::anime2clothing;
 use tachie::models::make_girls::Published;
 use tachie::{Error, Result};
 
@@ -15,7 +16,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Format {
-    /// A network that metrics need, from a file of PyTorch (.pth), Caffe (.caffemodel) or safetensors
+    /// A network that metrics need, or the generator of anime2clothing, from a file of PyTorch (.pth), Caffe (.caffemodel) or
+    /// safetensors
     Torch(Torch),
     /// A make.girls.moe generator in WebDNN's "eightbit" encoding
     Webdnn(Webdnn),
@@ -27,12 +29,28 @@ struct Torch {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The network: inception, alexnet, vgg16, vgg19, squeezenet, i2v, i2v-features, lpips-alex, lpips-vgg or
-    /// lpips-squeeze
-    #[arg(long, value_parser = |name: &str| Kind::named(name))]
-    kind: Kind,
+    /// lpips-squeeze; or anime2clothing
+    #[arg(long, value_parser = Network::named)]
+    kind: Network,
     /// The safetensors file to write; an existing one is replaced
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// What a file of weights is of.
+#[derive(Clone, Copy, Debug)]
+enum Network {
+    Anime2clothing,
+    OfMetrics(Kind),
+}
+
+impl Network {
+    fn named(name: &str) -> Result<Network> {
+        match name {
+            "anime2clothing" => Ok(Network::Anime2clothing),
+            _ => Kind::named(name).map(Network::OfMetrics),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,16 +81,32 @@ fn torch(args: &Torch) -> Result<()> {
     if args.file == args.out {
         return Err(Error::invalid("--out", args.out.display().to_string(), "a new file, not the source", ""));
     }
-    let weights = Weights::import(&args.file, args.kind)?;
+    let kind = match args.kind {
+        Network::OfMetrics(kind) => kind,
+        Network::Anime2clothing => return generator(args),
+    };
+    let weights = Weights::import(&args.file, kind)?;
     weights.save(&args.out)?;
     let numbers: usize = weights.tensors.values().map(|tensor| tensor.elem_count()).sum();
-    println!("{}: {}", args.out.display(), args.kind.name());
+    println!("{}: {}", args.out.display(), kind.name());
     println!("  tensors    {}", weights.tensors.len());
     println!("  numbers    {numbers}");
     println!("  sha256     {} ({})", weights.card.sha256, args.file.display());
     if !weights.left_out.is_empty() {
         println!("  left out   {}", weights.left_out.join(", "));
     }
+    Ok(())
+}
+
+fn generator(args: &Torch) -> Result<()> {
+    let published = anime2clothing::Published::open(&args.file)?;
+    published.save(&args.out)?;
+    let numbers: usize = published.tensors.values().map(|tensor| tensor.elem_count()).sum();
+    let shape = &published.config.shape;
+    println!("{}: anime2clothing, {1}x{1} px, {2} times the width", args.out.display(), shape.resolution, shape.width);
+    println!("  tensors    {}", published.tensors.len());
+    println!("  numbers    {numbers}");
+    println!("  sha256     {} ({})", published.attribution.sha256, args.file.display());
     Ok(())
 }
 

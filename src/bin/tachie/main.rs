@@ -2,6 +2,7 @@
 
 mod animate;
 mod art;
+mod clothing;
 mod compare;
 mod data;
 mod doctor;
@@ -14,6 +15,7 @@ mod project;
 mod review;
 mod sample;
 mod train;
+mod translate;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,8 @@ enum Command {
     StyleMix(generate::MixArgs),
     /// Train a model on a data set, or go on with a run
     Train(train::Args),
+    /// Make pictures of pictures
+    Translate(translate::Args),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => sample::run(args),
         Command::StyleMix(args) => generate::mix(args),
         Command::Train(args) => train::run(args),
+        Command::Translate(args) => translate::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -83,6 +83,8 @@ enum Origin {
     Rcv,
     /// The table of PATN: name:keypoints_y:keypoints_x
     Patn,
+    /// The annotations of FashionAI: image_id, image_category and 24 columns x_y_v
+    FashionAi,
     /// JSON lines with keypoints [[x, y, v], ...]
     Jsonl,
 }
@@ -142,6 +144,7 @@ fn read(args: &Args) -> Result<PoseSequence> {
         Origin::Openpose => PoseFormat::OpenPose,
         Origin::Rcv => PoseFormat::Rcv,
         Origin::Patn => PoseFormat::Patn,
+        Origin::FashionAi => PoseFormat::FashionAi,
         Origin::Jsonl => PoseFormat::JsonLines,
     };
     let pictures = args.pictures.as_ref().map(Pictures::open).transpose()?;

@@ -7,6 +7,7 @@ use tachie::Result;
 use tachie::data::batch::Images;
 use tachie::data::manifest::{ImagePolicy, Resize};
 use tachie::metrics::nets::perceptual::Perceptual;
+use tachie::models::stylegan::Stylegan;
 use tachie::rng::Seed;
 use tachie::sample::ProjectOptions;
 
@@ -49,7 +50,7 @@ pub struct Args {
 /// When the model is no StyleGAN, the picture cannot be read, or the folder cannot be written.
 pub fn run(args: Args) -> Result<()> {
     let device = tachie::device()?;
-    let model = args.from.stylegan(&device)?;
+    let model: Stylegan = args.from.open(&device)?;
     let policy = ImagePolicy { resize: Resize::Pad, ..ImagePolicy::new(model.config().size() as u32) };
     let target = Images::open(&args.input, &policy)?;
     let mut options = ProjectOptions::default().steps(args.steps).seed(Seed(args.seed));

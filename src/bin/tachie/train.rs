@@ -19,7 +19,8 @@ use tachie::{Error, Result};
 /// checkpoint. To end a training early, put a file named STOP into the folder.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, pg2, stylegan)
+    /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, pg2, stylegan, anime2clothing, pix2pix,
+    /// pix2pixhd, pldt)
     model: String,
     /// Manifest of the data set
     #[arg(long, value_name = "MANIFEST")]

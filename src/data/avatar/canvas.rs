@@ -90,9 +90,12 @@ pub(crate) struct Canvas {
     mode: Mode,
     /// Shape coordinates to pixels.
     transform: Transform,
+    /// From the unit square into the unit square, after every placement.
+    view: Transform,
     bend: Bend,
     clip: Option<Mask>,
-    region: Region,
+    /// What region pictures are drawn with.
+    number: u8,
 }
 
 impl Canvas {
@@ -102,18 +105,38 @@ impl Canvas {
             .ok_or_else(|| Error::invalid("picture size", size.to_string(), "a side of 1 to 16384 pixels", ""))?;
         let mode = if regions { Mode::Regions } else { Mode::Colours };
         let transform = Transform::from_scale(size as f32, size as f32);
-        Ok(Canvas { pixmap, mode, transform, bend: Turn::default().into(), clip: None, region: Region::Background })
+        let (view, bend) = (Transform::identity(), Turn::default().into());
+        Ok(Canvas { pixmap, mode, transform, view, bend, clip: None, number: Region::Background as u8 })
+    }
+
+    /// A canvas that paints colours onto a picture of `size`×`size` pixels, `rgb` bytes row by row.
+    pub fn onto(rgb: &[u8], size: u32) -> Result<Self> {
+        let mut canvas = Canvas::new(size, false)?;
+        for (pixel, rgb) in canvas.pixmap.data_mut().chunks_exact_mut(4).zip(rgb.chunks_exact(3)) {
+            pixel.copy_from_slice(&[rgb[0], rgb[1], rgb[2], 255]);
+        }
+        Ok(canvas)
     }
 
     /// Everything drawn from here on shows `region`.
     pub fn region(&mut self, region: Region) {
-        self.region = region;
+        self.number(region as u8);
+    }
+
+    /// Everything drawn from here on has this number where others have their region's.
+    pub fn number(&mut self, number: u8) {
+        self.number = number;
+    }
+
+    /// Shows another part of the unit square than all of it, from the next [`Canvas::place`] on.
+    pub fn view(&mut self, view: Transform) {
+        self.view = view;
     }
 
     /// Sets the coordinates: first `bend`, then `placement` into the unit square.
     pub fn place(&mut self, placement: Transform, bend: impl Into<Bend>) {
         let side = self.pixmap.width() as f32;
-        self.transform = placement.post_scale(side, side);
+        self.transform = placement.post_concat(self.view).post_scale(side, side);
         self.bend = bend.into();
     }
 
@@ -168,7 +191,7 @@ impl Canvas {
         let shader = match (self.mode, ink) {
             (Mode::Regions, Ink::Glaze(..) | Ink::Spot { .. }) => return None,
             (Mode::Regions, _) => {
-                let number = self.region as u8;
+                let number = self.number;
                 Shader::SolidColor(tiny_skia::Color::from_rgba8(number, number, number, 255))
             }
             (Mode::Colours, ink) => self.shader(ink),

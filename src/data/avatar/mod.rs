@@ -3,11 +3,16 @@
 mod bend;
 pub mod bodies;
 mod canvas;
+pub mod costumes;
+pub mod crawl;
 pub mod faces;
+mod files;
 pub mod palette;
 mod shape;
 
 use bodies::Bodies;
+use costumes::Costumes;
+use crawl::Crawl;
 use faces::Faces;
 
 /// The built-in data: characters drawn on the spot, with exact labels.
@@ -38,5 +43,32 @@ impl Avatar {
     /// ```
     pub fn bodies() -> Bodies {
         Bodies::default()
+    }
+
+    /// Pairs of a character in a costume and a "photo" of the same costume alone: the photo is to be made from the
+    /// character.
+    ///
+    /// ```
+    /// use tachie::data::avatar::Avatar;
+    /// let pairs = Avatar::costumes().size(64).count(20).dataset()?;
+    /// assert!(pairs.has_sources() && pairs.source_image(3)? != pairs.image(3)?);
+    /// # Ok::<(), tachie::Error>(())
+    /// ```
+    pub fn costumes() -> Costumes {
+        Costumes::default()
+    }
+
+    /// A messy folder of pictures as a crawl of the web gives it: pairs beside and above each other, unpaired pictures,
+    /// near duplicates, broken files, with the truth about each.
+    ///
+    /// ```
+    /// use tachie::data::avatar::Avatar;
+    /// use tachie::data::avatar::crawl::Kind;
+    /// let files = Avatar::crawl().files(12).sides(64..=96).all()?;
+    /// assert!(files.iter().any(|file| file.truth.kind == Kind::Pair));
+    /// # Ok::<(), tachie::Error>(())
+    /// ```
+    pub fn crawl() -> Crawl {
+        Crawl::default()
     }
 }

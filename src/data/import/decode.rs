@@ -8,7 +8,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::data::manifest::{Alpha, Background, Conversion, ImagePolicy};
+use crate::data::manifest::{Alpha, Background, Conversion, ImagePolicy, Resize, Side};
 use crate::data::placement::Placement;
 use crate::data::resize;
 
@@ -42,6 +42,11 @@ pub(crate) struct Refused(pub &'static str, pub String);
 
 /// Decodes a file, turns it as its EXIF data say, lays it on the background and brings it to size.
 pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refused> {
+    decode_part(path, policy, None)
+}
+
+/// As [`decode`], of one half of the picture (of an odd number of pixels the one in the middle is in neither).
+pub(super) fn decode_part(path: &Path, policy: &ImagePolicy, half: Option<Side>) -> Result<Decoded, Refused> {
     let bytes = read(path)?;
     let mut notes = Vec::new();
     let (image, format, orientation) = pixels(&bytes)?;
@@ -54,8 +59,15 @@ pub(super) fn decode(path: &Path, policy: &ImagePolicy) -> Result<Decoded, Refus
     if format == ImageFormat::Jpeg && jpeg_structure(&bytes).components == Some(4) {
         notes.push(("CMYK", String::new()));
     }
+    let image = match half {
+        None => image,
+        Some(half) => {
+            let [left, top, width, height] = half.of((image.width(), image.height()));
+            image.crop_imm(left, top, width, height)
+        }
+    };
     let (width, height) = (image.width(), image.height());
-    if width.min(height) < policy.min_side {
+    if width.min(height) < policy.min_side.max(1) {
         return Err(Refused("too small", format!("{width}×{height} pixels")));
     }
     let image = to_rgb(image, policy, &mut notes)?;
@@ -248,6 +260,9 @@ fn to_size(image: RgbImage, policy: &ImagePolicy) -> Result<RgbImage, Refused> {
     let inner = resize::rgb(&taken, w, h, policy.filter);
     if (w, h) == (size, size) {
         return Ok(inner);
+    }
+    if policy.resize == Resize::Mirror {
+        return Ok(resize::mirrored(&inner, (size, size), (left, top)));
     }
     let Background(background) = policy.background;
     let mut padded = RgbImage::from_pixel(size, size, image::Rgb(background));

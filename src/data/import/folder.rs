@@ -168,14 +168,21 @@ impl Folder {
 }
 
 fn unlabelled(root: &Path, found: Vec<String>, report: &mut Report) -> Vec<Candidate> {
-    let candidate = |key: String| match resolve(root, &key) {
-        Ok(path) => Some(Candidate { key, path, labels: Vec::new(), split: None, pose: None }),
+    let candidate = |(key, path)| Candidate { key, path, labels: Vec::new(), split: None, pose: None };
+    within(root, found, report).into_iter().map(candidate).collect()
+}
+
+/// The regular files of these names below `root`, which is canonical. Links that lead out of it and the like go into the
+/// report.
+pub(in crate::data) fn within(root: &Path, names: Vec<String>, report: &mut Report) -> Vec<(String, PathBuf)> {
+    let place = |key: String| match resolve(root, &key) {
+        Ok(path) => Some((key, path)),
         Err(Refused(kind, detail)) => {
             report.add(kind, &key, detail, Action::LeftOut);
             None
         }
     };
-    found.into_iter().filter_map(candidate).collect()
+    names.into_iter().filter_map(place).collect()
 }
 
 fn labelled(
@@ -218,7 +225,7 @@ fn candidate(
     Ok(Candidate { key: parts.join("/"), path, labels, split, pose: None })
 }
 
-fn split(text: &str) -> Result<Split, (&'static str, String)> {
+pub(super) fn split(text: &str) -> Result<Split, (&'static str, String)> {
     match text.to_lowercase().as_str() {
         "train" | "training" => Ok(Split::Train),
         "validation" | "val" | "valid" => Ok(Split::Validation),
@@ -251,6 +258,15 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf, Refused> {
 
 /// All files below `root` that are named like pictures, as paths below it. Links to folders are not followed.
 pub(in crate::data) fn walk(root: &Path, report: &mut Report) -> Result<Vec<String>> {
+    walk_named(root, report, |path| image::ImageFormat::from_path(path).is_ok())
+}
+
+/// As [`walk`], of files with these names.
+pub(in crate::data) fn walk_named(
+    root: &Path,
+    report: &mut Report,
+    wanted: impl Fn(&Path) -> bool,
+) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![root.to_path_buf()];
     while let Some(folder) = open.pop() {
@@ -261,7 +277,7 @@ pub(in crate::data) fn walk(root: &Path, report: &mut Report) -> Result<Vec<Stri
             let below = path.strip_prefix(root).unwrap_or(&path);
             if kind.is_dir() {
                 open.push(path);
-            } else if image::ImageFormat::from_path(&path).is_ok() {
+            } else if wanted(&path) {
                 match below.to_str() {
                     Some(key) => found.push(key.to_string()),
                     None => report.add("name is not UTF-8", &below.to_string_lossy(), "", Action::LeftOut),

@@ -3,6 +3,7 @@
 mod decode;
 mod folder;
 mod labels;
+mod paired;
 mod posed;
 mod table;
 mod write;
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 
 use super::avatar::Avatar;
 use super::avatar::bodies::Bodies;
+use super::avatar::costumes::Costumes;
 use super::batch::Images;
 use super::dataset::Dataset;
 use super::manifest::{AvatarLayout, ImagePolicy, Manifest};
@@ -24,7 +26,8 @@ use crate::rng::Seed;
 use crate::{Error, Result};
 
 pub(crate) use decode::{Header, Refused, header, original, untouched};
-pub(super) use folder::walk;
+pub(super) use folder::{walk, walk_named, within};
+pub use paired::{PairFiles, list_pairs};
 pub use write::About;
 
 /// A folder that needs more is not decoded to memory: `tachie data pack` makes a store of it.
@@ -123,15 +126,22 @@ fn folder_of(manifest: &Path) -> &Path {
 fn open_manifest(path: &Path, memory: u64) -> Result<Dataset> {
     let manifest = Manifest::open(path)?;
     manifest.verify(folder_of(path))?;
-    let made =
-        manifest.avatar.as_ref().map(open_avatar).or(manifest.bodies.as_ref().map(Bodies::dataset)).transpose()?;
+    let avatar = manifest.avatar.as_ref().map(open_avatar);
+    let made = avatar.or(manifest.bodies.as_ref().map(Bodies::dataset));
+    let made = made.or(manifest.costumes.as_ref().map(Costumes::dataset)).transpose()?;
+    if let (Some(layout), Some(policy)) = (&manifest.pairs, &manifest.image) {
+        return paired::open(&manifest.name, folder_of(path), layout, policy, memory)?.with_splits(manifest.splits);
+    }
     let dataset = match (made, &manifest.folder, &manifest.image, &manifest.store) {
         (Some(made), ..) => made,
         (_, Some(layout), Some(policy), _) => {
             return in_memory(Folder::find(&manifest, layout, policy, path)?, path, memory);
         }
         (.., Some(layout)) => store::open(&folder_of(path).join(&layout.file))?.into_dataset(),
-        _ => return Err(Error::file(path, "no layout", "[folder], [store], [avatar] or [bodies]", "")),
+        _ => {
+            let expected = "[folder], [pairs], [store], [avatar], [bodies] or [costumes]";
+            return Err(Error::file(path, "no layout", expected, ""));
+        }
     };
     dataset.with_splits(manifest.splits)
 }

@@ -79,7 +79,7 @@ impl Dataset {
         for (i, name) in names.iter().enumerate() {
             let mut row = vec![name.clone()];
             if split {
-                row.push(self.prescribed(i).map_or("train", split_name).to_string());
+                row.push(self.prescribed(i).map_or("train", Split::name).to_string());
             }
             row.extend(self.labels(i)?.values.iter().map(f32::to_string));
             table.write_record(&row).map_err(wrong)?;
@@ -119,6 +119,8 @@ impl Dataset {
             note: None,
             avatar: None,
             bodies: None,
+            costumes: None,
+            pairs: None,
             folder: Some(folder),
             store: None,
             image: Some(ImagePolicy { resize: Resize::Exact, ..ImagePolicy::new(self.size()) }),
@@ -145,14 +147,6 @@ fn tag_policy(tags: &TagSet) -> TagPolicy {
             .collect(),
         continuous: tags.tags().iter().filter(|tag| tag.continuous).map(|tag| tag.name.clone()).collect(),
         ..TagPolicy::default()
-    }
-}
-
-fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
     }
 }
 

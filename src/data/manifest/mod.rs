@@ -1,5 +1,6 @@
 //! The description of a data set in a TOML file: where it comes from, under which licence, and how to read it.
 
+mod pairs;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -9,11 +10,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::avatar::bodies::Bodies;
+use super::avatar::costumes::Costumes;
 use super::dataset::Splits;
 use super::tags::TagSampler;
 use crate::hash::sha256;
 use crate::{Error, Result};
 
+pub use pairs::{PairLayout, Side};
 pub use policy::{Alpha, Background, Conversion, Filter, ImagePolicy, Resize, TagPolicy, UnknownTags, Vocabulary};
 
 /// The version of the format that this library writes and reads.
@@ -45,13 +48,19 @@ pub struct Manifest {
     /// Layout: full bodies made by `Avatar`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bodies: Option<Bodies>,
+    /// Layout: pairs of a character and a photo of its costume made by `Avatar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costumes: Option<Costumes>,
     /// Layout: a folder of picture files, usually with a tag table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<FolderLayout>,
     /// Layout: a packed store, made by `tachie data pack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreLayout>,
-    /// How the files of a folder become pictures of one size. Required with `folder`.
+    /// Layout: pairs of picture files, of which one is to be made from the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairLayout>,
+    /// How the files of a folder become pictures of one size. Required with `folder` and `pairs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImagePolicy>,
     /// The vocabulary of a folder, and what the tag table may say.
@@ -202,23 +211,30 @@ impl Manifest {
     }
 
     fn check_layout(&self, path: &Path) -> Result<()> {
-        let layouts = [self.avatar.is_some(), self.bodies.is_some(), self.folder.is_some(), self.store.is_some()];
-        let count = layouts.into_iter().filter(|there| *there).count();
+        let made = [self.avatar.is_some(), self.bodies.is_some(), self.costumes.is_some()];
+        let layouts = made.into_iter().chain([self.folder.is_some(), self.pairs.is_some(), self.store.is_some()]);
+        let count = layouts.filter(|there| *there).count();
         if count != 1 {
-            let expected = "exactly one of the tables [folder], [store], [avatar] and [bodies]";
+            let expected = "exactly one of the tables [folder], [pairs], [store], [avatar], [bodies] and [costumes]";
             return Err(Error::file(path, format!("{count} layouts"), expected, "Say where the pictures are."));
         }
-        match (&self.folder, &self.image) {
-            (Some(_), None) => {
+        match (self.folder.is_some(), self.pairs.is_some(), &self.image) {
+            (true, _, None) | (_, true, None) => {
                 let hint = "Add [image] with size = 128, say: the side to which pictures are brought.";
-                return Err(Error::file(path, "[folder] without [image]", "both", hint));
+                let found = if self.folder.is_some() { "[folder] without [image]" } else { "[pairs] without [image]" };
+                return Err(Error::file(path, found, "both", hint));
             }
-            (Some(_), Some(image)) => image.check(path)?,
-            (None, image) if image.is_some() || self.tags.is_some() => {
-                let expected = "[image] and [tags] with [folder] only";
+            (true, _, Some(image)) | (_, true, Some(image)) if self.tags.is_none() || self.folder.is_some() => {
+                image.check(path)?;
+            }
+            (false, _, image) if image.is_some() || self.tags.is_some() => {
+                let expected = "[image] with [folder] or [pairs], [tags] with [folder] only";
                 return Err(Error::file(path, "policies without a folder", expected, "Remove them."));
             }
-            (None, _) => {}
+            _ => {}
+        }
+        if let Some(pairs) = &self.pairs {
+            pairs.paths().into_iter().try_for_each(|(key, file)| inside(path, key, file))?;
         }
         if let Some(tags) = &self.tags {
             tags.vocabulary(path)?;
@@ -234,6 +250,10 @@ impl Manifest {
         if let Some(bodies) = &self.bodies {
             let refused = |error: Error| Error::file(path, error.to_string(), "bodies that can be drawn", "");
             bodies.check().map_err(refused)?;
+        }
+        if let Some(costumes) = &self.costumes {
+            let refused = |error: Error| Error::file(path, error.to_string(), "costumes that can be drawn", "");
+            costumes.check().map_err(refused)?;
         }
         self.store.iter().try_for_each(|store| inside(path, "store.file", &store.file))
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
+use crate::data::placement::Placement;
 use crate::data::tags::{Tag, TagGroup, TagSet};
 use crate::{Error, Result};
 
@@ -48,6 +50,9 @@ pub enum Resize {
     Squash,
     /// The whole picture is resized, and the missing strips get the background.
     Pad,
+    /// The whole picture in the middle, made smaller only if it is too large; around it is its mirror image.
+    /// [`ImagePolicy::back`] cuts it out again.
+    Mirror,
     /// Files of any other size are left out.
     Exact,
 }
@@ -203,6 +208,23 @@ impl ImagePolicy {
             background: Background::default(),
             grey: Conversion::default(),
             deep: Conversion::default(),
+        }
+    }
+
+    /// Of a picture that a network made from one that was brought to size, the part that shows it, without the strips beside
+    /// it: for [`Resize::Pad`] and [`Resize::Mirror`]. `original` is the width and height that the file had; `made` may have
+    /// another side than [`size`](ImagePolicy::size). Other pictures come back as they are.
+    pub fn back(&self, made: &RgbImage, original: (u32, u32)) -> RgbImage {
+        let side = made.dimensions();
+        let share =
+            |value: u32, most: u32| (f64::from(value) * f64::from(most) / f64::from(self.size.max(1))).round() as u32;
+        match Placement::of(self.resize, original, (self.size, self.size)) {
+            Some(Placement { to: [left, top, width, height], .. }) => {
+                let (left, top) = (share(left, side.0), share(top, side.1));
+                let (width, height) = (share(width, side.0).max(1), share(height, side.1).max(1));
+                imageops::crop_imm(made, left, top, width, height).to_image()
+            }
+            None => made.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checks::Checked;
 use super::names::Pictures;
 use super::skeleton::Skeleton;
-use super::{PoseSequence, jsonl, openpose, patn, rcv};
+use super::{PoseSequence, fashion, jsonl, openpose, patn, rcv};
 use crate::{Error, Result};
 
 /// No honest file of key points is larger; a larger one would only fill the memory.
@@ -28,6 +28,9 @@ pub enum PoseFormat {
     Rcv,
     /// The table of PATN: `name:keypoints_y:keypoints_x` with a list of 18 whole numbers each, −1 where a point is missing.
     Patn,
+    /// The annotations of the FashionAI challenge: `image_id,image_category` and 24 columns `x_y_v`. Points that the category
+    /// does not have are dropped; those that are covered have [`COVERED`](super::fashion::COVERED) as their third number.
+    FashionAi,
     /// JSON lines `{"frame": 3, "keypoints": [[x, y, v], …]}`, as [`PoseSequence::save`] writes them.
     JsonLines,
 }
@@ -98,6 +101,10 @@ impl PoseSequence {
             PoseFormat::OpenPose => openpose::read(path, detected(options.openpose()?))?,
             PoseFormat::Rcv => rcv::read(path, detected(options.openpose()?))?,
             PoseFormat::Patn => patn::read(path, detected(options.openpose()?))?,
+            PoseFormat::FashionAi => {
+                let skeleton = options.skeleton.clone().map_or_else(Skeleton::fashion, Ok)?;
+                fashion::read(path, Checked::new(options, skeleton, 1))?
+            }
             PoseFormat::JsonLines => jsonl::read(path, options)?,
         };
         if options.swap_eyes {

@@ -8,6 +8,7 @@
 
 mod checks;
 mod dataset;
+pub mod fashion;
 mod groups;
 mod import;
 mod jsonl;

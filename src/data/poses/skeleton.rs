@@ -55,8 +55,37 @@ const OPENPOSE: [&str; 18] = [
     "left ear",
 ];
 
+/// The 24 points of clothing of the FashionAI challenge, in its order. Left is left in the picture of a garment seen from
+/// the front, inner and outer cuffs and bottoms are those towards the trunk or the other leg and away from it.
+const FASHION: [&str; 24] = [
+    "left neckline",
+    "right neckline",
+    "center front",
+    "left shoulder",
+    "right shoulder",
+    "left armpit",
+    "right armpit",
+    "left waistline",
+    "right waistline",
+    "left cuff in",
+    "left cuff out",
+    "right cuff in",
+    "right cuff out",
+    "left top hem",
+    "right top hem",
+    "left waistband",
+    "right waistband",
+    "left hemline",
+    "right hemline",
+    "crotch",
+    "left bottom in",
+    "left bottom out",
+    "right bottom in",
+    "right bottom out",
+];
+
 /// Skeletons that have a short name in files.
-const KNOWN: [(&str, &[&str]); 2] = [("bones", &BONES), ("openpose", &OPENPOSE)];
+const KNOWN: [(&str, &[&str]); 3] = [("bones", &BONES), ("openpose", &OPENPOSE), ("fashion", &FASHION)];
 
 /// A part of the body, by which skeletons are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,7 +196,15 @@ impl Skeleton {
         Skeleton::new(&OPENPOSE)
     }
 
-    /// The skeleton of a short name: "bones" or "openpose".
+    /// The 24 points of clothing of the FashionAI challenge. There are no limbs between them.
+    ///
+    /// # Errors
+    /// None: the names differ.
+    pub fn fashion() -> Result<Skeleton> {
+        Skeleton::new(&FASHION)
+    }
+
+    /// The skeleton of a short name: "bones", "openpose" or "fashion".
     ///
     /// # Errors
     /// When there is none of that name.
@@ -175,13 +212,13 @@ impl Skeleton {
         match KNOWN.iter().find(|(known, _)| *known == name) {
             Some((_, names)) => Skeleton::new(names),
             None => {
-                let expected = "\"bones\" or \"openpose\"";
+                let expected = "\"bones\", \"openpose\" or \"fashion\"";
                 Err(Error::invalid("skeleton", format!("\"{name}\""), expected, "Or give a list of names."))
             }
         }
     }
 
-    /// The skeleton with so many key points, where only one known skeleton has as many: 18 or 20.
+    /// The skeleton with so many key points, where only one known skeleton has as many: 18, 20 or 24.
     pub fn of_len(keypoints: usize) -> Option<Skeleton> {
         let (name, _) = KNOWN.iter().find(|(_, names)| names.len() == keypoints)?;
         Skeleton::named(name).ok()

@@ -1,6 +1,7 @@
 //! Grouping of overlapping hits, as OpenCV's `groupRectangles`.
 
 use super::detect::Hit;
+use super::union::Union;
 
 /// How far sides may differ within a group, as a share of the smaller box.
 const EPS: f64 = 0.2;
@@ -25,27 +26,19 @@ fn similar(a: &Hit, b: &Hit) -> bool {
 
 /// The representative of every hit's class under the transitive closure of [`similar`].
 fn classes(hits: &[Hit]) -> Vec<usize> {
-    fn root(parents: &mut [usize], mut i: usize) -> usize {
-        while parents[i] != i {
-            parents[i] = parents[parents[i]];
-            i = parents[i];
-        }
-        i
-    }
     let mut by_x: Vec<usize> = (0..hits.len()).collect();
     by_x.sort_by_key(|&i| hits[i].x);
-    let mut parents: Vec<usize> = (0..hits.len()).collect();
+    let mut groups = Union::new(hits.len());
     for (rank, &i) in by_x.iter().enumerate() {
         // No hit further right than this can be similar: its delta is at most that of `i` with itself.
         let reach = EPS * f64::from(hits[i].w + hits[i].h) * 0.5;
         for &j in by_x[rank + 1..].iter().take_while(|&&j| f64::from(hits[j].x - hits[i].x) <= reach) {
             if similar(&hits[i], &hits[j]) {
-                let (a, b) = (root(&mut parents, i), root(&mut parents, j));
-                parents[a.max(b)] = a.min(b);
+                groups.join(i, j);
             }
         }
     }
-    (0..hits.len()).map(|i| root(&mut parents, i)).collect()
+    groups.roots()
 }
 
 fn averages(hits: &[Hit], classes: &[usize]) -> Vec<(Hit, usize)> {

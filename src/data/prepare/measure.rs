@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::grey::luma;
+use super::union::Union;
 
 /// Differences that a [`DHash`] compares along a line, and lines.
 const SIDE: u32 = 16;
@@ -104,25 +105,11 @@ pub fn near_duplicates(hashes: &[DHash], distance: u32) -> Vec<Option<usize>> {
         (i + 1..hashes.len()).filter(move |&j| hashes[i].distance(&hashes[j]) <= distance).collect::<Vec<_>>()
     };
     let edges: Vec<Vec<usize>> = (0..hashes.len()).into_par_iter().map(near).collect();
-    // The first picture of each group, found by following parents.
-    let mut parents: Vec<usize> = (0..hashes.len()).collect();
-    fn root(parents: &[usize], mut i: usize) -> usize {
-        while parents[i] != i {
-            i = parents[i];
-        }
-        i
-    }
+    let mut groups = Union::new(hashes.len());
     for (i, others) in edges.iter().enumerate() {
-        for &j in others {
-            let (a, b) = (root(&parents, i), root(&parents, j));
-            parents[a.max(b)] = a.min(b);
-        }
+        others.iter().for_each(|&j| groups.join(i, j));
     }
-    let roots: Vec<usize> = (0..hashes.len()).map(|i| root(&parents, i)).collect();
-    let mut sizes = vec![0usize; hashes.len()];
-    roots.iter().for_each(|&root| sizes[root] += 1);
-    let firsts: Vec<usize> = (0..hashes.len()).filter(|&i| sizes[i] > 1).collect();
-    roots.iter().map(|root| firsts.binary_search(root).ok()).collect()
+    groups.numbered()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub mod art;
 pub mod cascade;
+pub mod clothing;
+mod copy;
 pub mod detect;
 pub mod faces;
 pub mod grey;
@@ -11,3 +13,5 @@ pub mod measure;
 mod pyramid;
 pub mod review;
 mod scan;
+mod stamp;
+mod union;

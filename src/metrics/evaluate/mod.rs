@@ -47,6 +47,7 @@ use crate::{Error, Result};
 pub use best::{BestByKid, BestOf, Measurement};
 pub use folder::{Folder, Pairs};
 pub use metric::Metric;
+pub(crate) use model::Drawn;
 pub use model::Model;
 pub use over_training::Curve;
 pub use pictures::{Chosen, Pictures};

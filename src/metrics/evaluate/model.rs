@@ -157,9 +157,7 @@ impl Model for Pg2 {
             let sources = range.clone().map(|i| pairs.source_image(i)).collect::<Result<Vec<_>>>()?;
             model.repose(&Images::from_rgb(&sources)?, &pairs.poses(&range.collect::<Vec<_>>())?)
         };
-        let drawn = Drawn::new(self, inputs, draw)?;
-        let weights = format!("{} of {of}", drawn.weights);
-        Ok(Arc::new(Drawn { weights, poses: Some(asked), counterparts: Some(keys), ..drawn }))
+        Ok(Arc::new(Drawn { poses: Some(asked), ..Drawn::new(self, inputs, draw)?.beside(keys, &of) }))
     }
 
     fn fixed(&self) -> bool {
@@ -168,7 +166,7 @@ impl Model for Pg2 {
 }
 
 /// Pictures that a generator makes when they are asked for.
-struct Drawn<F> {
+pub(crate) struct Drawn<F> {
     draw: F,
     /// What each is drawn from.
     inputs: Vec<Vec<f32>>,
@@ -182,13 +180,22 @@ struct Drawn<F> {
 }
 
 impl<F: Fn(Range<usize>) -> Result<Images> + Send + Sync> Drawn<F> {
-    fn new<G: Gan>(model: &crate::models::model::Model<G>, inputs: Vec<Vec<f32>>, draw: F) -> Result<Drawn<F>> {
+    pub(crate) fn new<G: Gan>(
+        model: &crate::models::model::Model<G>,
+        inputs: Vec<Vec<f32>>,
+        draw: F,
+    ) -> Result<Drawn<F>> {
         let mut weights = blake3::Hasher::new();
         weights.update(about::<G>(model.config(), None)?.as_bytes());
         hash_weights(&mut weights, &model.params())?;
         weights.update(format!("{:?}", model.device().location()).as_bytes());
         let weights = weights.finalize().to_hex().to_string();
         Ok(Drawn { draw, inputs, labels: None, poses: None, counterparts: None, weights })
+    }
+
+    /// The same, each made for the real picture of that key, from what the data set with this fingerprint holds.
+    pub(crate) fn beside(self, keys: Vec<String>, fingerprint: &str) -> Drawn<F> {
+        Drawn { weights: format!("{} of {fingerprint}", self.weights), counterparts: Some(keys), ..self }
     }
 }
 

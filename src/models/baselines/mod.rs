@@ -2,4 +2,7 @@
 
 pub mod dcgan;
 pub mod pg2;
+pub mod pix2pix;
+pub mod pix2pixhd;
+pub mod pldt;
 pub mod progan;

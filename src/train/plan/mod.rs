@@ -1,5 +1,6 @@
 //! The schedule of a training as data: stages, who moves how often, learning rates, averaging, intervals.
 
+pub mod epochs;
 pub mod growth;
 mod rules;
 mod stage;
@@ -10,6 +11,7 @@ use super::gan::Player;
 use crate::{Error, Result};
 
 pub use crate::nn::precision::Precision;
+pub use epochs::Epochs;
 pub use growth::{Growth, Phase};
 pub use rules::{AdamSettings, Average, Decay, Intervals, Reset};
 pub use stage::{Mark, Stage, Turn};

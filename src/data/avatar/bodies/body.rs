@@ -63,6 +63,15 @@ impl<'a> Body<'a> {
         let seconds = frame as f32 / RATE;
         let rig = Rig::new(&costume.build, &clip.at(seconds));
         let sway = sway(costume, &rig, |earlier| clip.at(seconds - earlier));
+        Body::of(costume, rig, sway)
+    }
+
+    /// Held still.
+    pub fn still(costume: &'a Costume, stance: &Stance) -> Body<'a> {
+        Body::of(costume, Rig::new(&costume.build, stance), Sway::default())
+    }
+
+    fn of(costume: &'a Costume, rig: Rig, sway: Sway) -> Body<'a> {
         let head = Head::new(costume, &rig);
         Body {
             costume,

@@ -4,6 +4,7 @@ use super::costume::{Costume, Legwear, Lower, Outfit, Shoes, Sleeves, Upper};
 use super::rig::{Rig, SIDES, bone};
 use super::solid::{Blob, Tube};
 use super::space::{Basis, Vector, vector};
+use crate::data::avatar::canvas::Region;
 use crate::data::avatar::palette::{Colour, Ramp, WHITE};
 
 /// One solid in one material.
@@ -11,6 +12,8 @@ use crate::data::avatar::palette::{Colour, Ramp, WHITE};
 pub(super) struct Piece {
     pub tube: Tube,
     pub ramp: Ramp,
+    /// Clothes are sleeves and trousers; stockings and shoes are accessories.
+    pub region: Region,
 }
 
 /// An arm or a leg: solids in the order in which they are painted.
@@ -108,17 +111,17 @@ pub(super) fn arm(costume: &Costume, rig: &Rig, i: usize) -> LimbParts {
     let hand = hand(bent.joints[2], &rig.arms[i][2], SIDES[i], rig.unit);
     let start = if end > 1.0 { (end - 0.04, End::Flat) } else { (0.0, End::Round) };
     let bare = bent.tube(start, (2.0, End::Round), width);
-    let mut pieces = vec![Piece { tube: bare.with(hand), ramp: skin }];
+    let mut pieces = vec![Piece { tube: bare.with(hand), ramp: skin, region: Region::Skin }];
     if end > 0.0 {
         let main = cloth(outfit.main);
         let cover = move |place: f32| width(place) + grown(place / end) * rig.unit;
         let tube = bent.tube((0.0, End::Round), (end, End::Flat), cover);
-        pieces.push(Piece { tube, ramp: main });
+        pieces.push(Piece { tube, ramp: main, region: Region::Clothes });
         if let Some(trim) = cuff(outfit) {
             let wide = move |place: f32| cover(place) + 0.0022 * rig.unit;
             let band = if end > 1.0 { 0.13 } else { 0.09 };
             let tube = bent.tube((end - band, End::Flat), (end, End::Flat), wide);
-            pieces.push(Piece { tube, ramp: cloth(trim) });
+            pieces.push(Piece { tube, ramp: cloth(trim), region: Region::Clothes });
         }
     }
     // A hand that comes forward is in front of its sleeve.
@@ -142,7 +145,8 @@ fn sleeve(outfit: &Outfit) -> (f32, fn(f32) -> f32) {
     }
 }
 
-fn cuff(outfit: &Outfit) -> Option<Colour> {
+/// The colour of a band at the end of the sleeve.
+pub(in crate::data::avatar) fn cuff(outfit: &Outfit) -> Option<Colour> {
     match (outfit.upper, outfit.sleeves) {
         (Upper::Sailor | Upper::Dress, _) | (_, Sleeves::Puffed) => Some(outfit.trim),
         (Upper::Sweater | Upper::Hoodie, _) => Some(outfit.main.times(Colour::hex(0xd8_d2_dc))),
@@ -171,7 +175,7 @@ pub(super) fn leg(costume: &Costume, rig: &Rig, i: usize) -> LimbParts {
     let paint = |from: f32| {
         let from = |place: f32| if place < from { from } else { place };
         let mut pieces = Vec::new();
-        let mut add = |start: f32, to: f32, more: f32, colour: Ramp| {
+        let mut add = |start: f32, to: f32, more: f32, ramp: Ramp, region: Region| {
             let flat = if start > 0.0 { End::Flat } else { End::Round };
             let end = if to < 2.0 { End::Flat } else { End::Round };
             let start = from(start);
@@ -179,12 +183,12 @@ pub(super) fn leg(costume: &Costume, rig: &Rig, i: usize) -> LimbParts {
                 let begin = if flat == End::Flat && start > 1.0 { End::Flat } else { End::Round };
                 let begin = if start > 0.0 && start < 1.0 { End::Flat } else { begin };
                 let tube = bent.tube((start, begin), (to, end), move |place| width(place) + more * unit);
-                pieces.push(Piece { tube, ramp: colour });
+                pieces.push(Piece { tube, ramp, region });
             }
         };
-        add(0.0, 2.0, 0.0, skin(costume));
+        add(0.0, 2.0, 0.0, skin(costume), Region::Skin);
         if let Some(start) = stocking(outfit.legwear) {
-            add(start, 2.0, 0.0016, cloth(outfit.stockings));
+            add(start, 2.0, 0.0016, cloth(outfit.stockings), Region::Accessory);
         }
         pieces.extend(trousers(outfit, &bent, width, unit, from(0.0)));
         pieces.extend(shoe(outfit, &bent, &rig.legs[i][2], joint(bone::TOE), width, unit));
@@ -205,17 +209,17 @@ fn stocking(legwear: Legwear) -> Option<f32> {
 }
 
 fn trousers(outfit: &Outfit, bent: &Bent, width: impl Fn(f32) -> f32 + Copy, unit: f32, from: f32) -> Option<Piece> {
-    let ramp = cloth(outfit.second);
+    let (ramp, region) = (cloth(outfit.second), Region::Clothes);
     let begin = if from > 0.0 { End::Flat } else { End::Round };
     match outfit.lower {
         Lower::Trousers => {
             let to = if outfit.shoes == Shoes::Boots { 1.6 } else { 1.94 };
             let wide = move |place: f32| (width(place) + 0.007 * unit).max(0.0335 * unit);
-            Some(Piece { tube: bent.tube((from, begin), (to, End::Flat), wide), ramp })
+            Some(Piece { tube: bent.tube((from, begin), (to, End::Flat), wide), ramp, region })
         }
         Lower::Shorts if from < 0.5 => {
             let wide = move |place: f32| width(place) + (0.006 + 0.014 * place) * unit;
-            Some(Piece { tube: bent.tube((from, begin), (0.62, End::Flat), wide), ramp })
+            Some(Piece { tube: bent.tube((from, begin), (0.62, End::Flat), wide), ramp, region })
         }
         _ => None,
     }
@@ -248,28 +252,29 @@ fn shoe(
         Shoes::Sneakers => cloth(Colour::hex(0xf4_f2_f0)),
         _ => cloth(outfit.leather.times(Colour::hex(0x70_64_6c))),
     };
-    let mut pieces = vec![Piece { tube: sole, ramp: soled }, Piece { tube: upper, ramp: leather }];
+    let piece = |tube: Tube, ramp: Ramp| Piece { tube, ramp, region: Region::Accessory };
+    let mut pieces = vec![piece(sole, soled), piece(upper, leather)];
     match outfit.shoes {
         Shoes::Boots => {
             let wide = move |place: f32| width(place) + (0.0075 - 0.002 * (place - 1.5)) * unit;
-            pieces.push(Piece { tube: bent.tube((1.5, End::Flat), (2.0, End::Round), wide), ramp: leather });
+            pieces.push(piece(bent.tube((1.5, End::Flat), (2.0, End::Round), wide), leather));
         }
         Shoes::Sneakers => {
             let cap = Tube::new(&[ellipsoid(place(toe, 0.0, -0.004, 0.024), [0.0165, 0.0105, 0.0130])]);
-            pieces.push(Piece { tube: cap, ramp: soled });
+            pieces.push(piece(cap, soled));
         }
         Shoes::Straps => {
             let shown = if outfit.legwear == Legwear::Bare { None } else { Some(cloth(outfit.stockings)) };
             if let Some(ramp) = shown {
                 let instep = Tube::new(&[ellipsoid(place(ankle, 0.0, -0.0115, 0.030), [0.0120, 0.0110, 0.0165])]);
-                pieces.push(Piece { tube: instep, ramp });
+                pieces.push(piece(instep, ramp));
             }
             let strap = Tube::new(&[
                 Blob::ball(place(ankle, -0.017, -0.014, 0.026), 0.0045 * unit),
                 Blob::ball(place(ankle, 0.0, -0.003, 0.028), 0.0045 * unit),
                 Blob::ball(place(ankle, 0.017, -0.014, 0.026), 0.0045 * unit),
             ]);
-            pieces.push(Piece { tube: strap, ramp: leather });
+            pieces.push(piece(strap, leather));
         }
         Shoes::Loafers => {}
     }

@@ -15,6 +15,7 @@ mod head;
 mod limbs;
 mod motion;
 mod paint;
+mod portrait;
 mod rig;
 mod sheet;
 mod solid;
@@ -27,13 +28,17 @@ pub use contact::{LIMBS, pose_picture};
 pub use costume::Costume;
 pub use dataset::{Bodies, Place};
 pub use export::Written;
+pub(super) use limbs::cuff;
 pub use motion::{CLIP, Clip, Motion, RATE};
+pub(super) use paint::contrast;
+pub(super) use portrait::Portrait;
 pub use rig::{BONES, Build};
 pub use space::camera;
 
 use image::RgbImage;
 
 use super::faces::averaged;
+use super::palette::WHITE;
 use crate::error::{Error, Result};
 
 /// Largest side of a drawn body in pixels.
@@ -50,10 +55,14 @@ pub fn render(costume: &Costume, clip: &Clip, frame: usize, size: u32) -> Result
     check_size(size)?;
     let finer = CRISP.div_ceil(size).max(1);
     let body = body::Body::new(costume, clip, frame);
-    let bytes = paint::paint(&body, size * finer)?.into_rgb();
-    let image = RgbImage::from_raw(size * finer, size * finer, bytes)
-        .ok_or_else(|| Error::invalid("body", "a broken canvas", "size² pixels", ""))?;
+    let canvas = paint::background(size * finer, WHITE)?;
+    let bytes = paint::paint(&body, canvas)?.into_rgb();
+    let image = picture(bytes, size * finer)?;
     Ok(if finer == 1 { image } else { averaged(&image, finer) })
+}
+
+fn picture(bytes: Vec<u8>, size: u32) -> Result<RgbImage> {
+    RgbImage::from_raw(size, size, bytes).ok_or_else(|| Error::invalid("body", "a broken canvas", "size² pixels", ""))
 }
 
 /// Where the bones are in pose `frame` of a clip, in the order of

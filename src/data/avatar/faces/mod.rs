@@ -28,7 +28,7 @@ pub use regions::{Regions, Window, render_regions};
 pub use sheet::{LabelPair, label_pair, label_sheet};
 pub(super) use sketch::Sketch;
 pub use spec::FaceSpec;
-pub(super) use wear::{bow, contrasting};
+pub(super) use wear::{bow, bow_shape, contrasting};
 
 use crate::error::{Error, Result};
 use image::RgbImage;

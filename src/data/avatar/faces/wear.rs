@@ -111,13 +111,16 @@ pub(super) fn ribbon(sketch: &mut Sketch) {
     }
 }
 
-/// A bow with two loops and two ends; `half` is half its width.
-pub(in crate::data::avatar) fn bow(sketch: &mut Sketch, (x, y): Point, half: f32, degrees: f32, tones: Ramp) {
-    let line = sketch.line * 1.1;
-    let at = |path: &Path| {
-        let moved = path.clone().transform(tiny_skia::Transform::from_translate(x, y));
-        rotated(&moved.unwrap_or_else(|| path.clone()), degrees, (x, y))
-    };
+/// The right half of a bow with two loops and two ends, its knot in the origin.
+pub(in crate::data::avatar) struct BowShape {
+    pub end: Path,
+    pub wing: Path,
+    /// The lower side of the wing, which is in shadow.
+    pub fold: Path,
+}
+
+/// A bow; `half` is half its width.
+pub(in crate::data::avatar) fn bow_shape(half: f32) -> BowShape {
     let h = half;
     let end = Pen::at((0.0, 0.0))
         .quad((h * 0.20, h * 0.55), (h * 0.50, h * 0.98))
@@ -135,6 +138,18 @@ pub(in crate::data::avatar) fn bow(sketch: &mut Sketch, (x, y): Point, half: f32
         .quad((h * 0.96, h * 0.34), (h * 0.88, h * 0.42))
         .quad((h * 0.5, h * 0.28), (h * 0.10, 0.0))
         .close();
+    BowShape { end, wing, fold }
+}
+
+/// A bow with two loops and two ends; `half` is half its width.
+pub(in crate::data::avatar) fn bow(sketch: &mut Sketch, (x, y): Point, half: f32, degrees: f32, tones: Ramp) {
+    let line = sketch.line * 1.1;
+    let at = |path: &Path| {
+        let moved = path.clone().transform(tiny_skia::Transform::from_translate(x, y));
+        rotated(&moved.unwrap_or_else(|| path.clone()), degrees, (x, y))
+    };
+    let h = half;
+    let BowShape { end, wing, fold } = bow_shape(half);
     for path in [&end, &mirrored(&end)] {
         sketch.canvas.outlined(&at(path), Ink::Flat(tones.base.mix(tones.shade, 0.5)), line, tones.line);
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::pairing::{Texture, pair};
 use super::picture::{self, Made, MeshFile};
 use super::record::{Outcome, Record, Records, Sources};
-use super::{ArtOptions, ArtReport, PROBLEMS, REPORT, SMALLEST, Transparency};
+use super::{ArtOptions, ArtReport, SMALLEST, Transparency};
 use crate::data::claim::claim;
 use crate::data::import::walk;
 use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, PreparationStep, Resize, VERSION};
@@ -35,9 +35,9 @@ struct Job {
 /// [`ArtOptions::pyramid`] `512/x/y.png`, `256/x/y.png` and so on. The folder is a data set: `dataset.toml` describes it,
 /// `dataset-256.toml` the smaller pictures of a pyramid.
 ///
-/// [`RECORDS`](super::RECORDS) says of each texture what it was made of and what became of it, [`REPORT`] and [`PROBLEMS`]
-/// list every file that is not in the data set with its reason. A run that was interrupted goes on where it was; textures
-/// that have changed since are made again. Nothing in `input` is touched.
+/// [`RECORDS`](super::RECORDS) says of each texture what it was made of and what became of it, [`REPORT`](super::REPORT) and
+/// [`PROBLEMS`](super::PROBLEMS) list every file that is not in the data set with its reason. A run that was interrupted goes
+/// on where it was; textures that have changed since are made again. Nothing in `input` is touched.
 ///
 /// # Errors
 /// When an option cannot be, `input` is no folder or `output` the same one, `output` holds pictures of other settings or
@@ -94,7 +94,7 @@ pub fn game_art(input: impl AsRef<Path>, output: impl AsRef<Path>, options: &Art
         tell_near(&hashes, options.near, &mut report);
     }
     let problems = report.finish(hashes.len());
-    write_report(&folder, found, &problems)?;
+    problems.write_to(&folder, found)?;
     let manifest = describe(output, options, !hashes.is_empty())?;
     Ok(ArtReport { folder: output.to_path_buf(), manifest, files: found, written, kept, problems })
 }
@@ -126,7 +126,7 @@ fn jobs(root: &Path, files: &[String], options: &ArtOptions, report: &mut Report
 }
 
 /// A path without the extension of its file.
-fn stem(file: &str) -> &str {
+pub(in crate::data::prepare) fn stem(file: &str) -> &str {
     let start = file.rfind('/').map_or(0, |slash| slash + 1);
     file[start..].rfind('.').filter(|dot| *dot > 0).map_or(file, |dot| &file[..start + dot])
 }
@@ -240,22 +240,6 @@ fn tell_near(hashes: &[(String, DHash)], near: u32, report: &mut Report) {
     }
 }
 
-fn write_report(folder: &Path, files: usize, problems: &Report) -> Result<()> {
-    let counts: Vec<_> = problems
-        .counts()
-        .into_iter()
-        .map(|((kind, action), files)| serde_json::json!({ "problem": kind, "action": action, "files": files }))
-        .collect();
-    let report = serde_json::json!({
-        "files": files, "pictures": problems.used, "counts": counts, "problems": problems.problems,
-    });
-    let mut text = serde_json::to_vec_pretty(&report)
-        .map_err(|error| Error::invalid("report", error.to_string(), "values that JSON can hold", ""))?;
-    text.push(b'\n');
-    write_whole(&folder.join(REPORT), &text)?;
-    problems.write_csv(folder.join(PROBLEMS))
-}
-
 /// Writes the manifests; the path of that of the largest pictures.
 fn describe(folder: &Path, options: &ArtOptions, any: bool) -> Result<Option<PathBuf>> {
     if !any {
@@ -300,6 +284,8 @@ fn manifest(options: &ArtOptions, images: &str, side: Option<u32>) -> Manifest {
         note: None,
         avatar: None,
         bodies: None,
+        costumes: None,
+        pairs: None,
         folder: Some(FolderLayout {
             images: images.into(),
             table: None,

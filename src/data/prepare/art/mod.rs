@@ -24,7 +24,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use folder::game_art;
+pub(in crate::data::prepare) use folder::stem;
 pub use texture::Channel;
+
+pub use crate::data::report::{PROBLEMS, REPORT};
 
 use super::measure::Limits;
 use crate::data::manifest::{Background, Filter};
@@ -33,10 +36,6 @@ use crate::{Error, Result};
 
 /// Name of the file that says what became of each texture, one line of JSON each, in the folder of the pictures.
 pub const RECORDS: &str = "art.jsonl";
-/// Name of the table of all problems there.
-pub const PROBLEMS: &str = "report.csv";
-/// Name of the report as JSON there.
-pub const REPORT: &str = "report.json";
 /// Smallest side of a pyramid.
 pub const SMALLEST: u32 = 4;
 

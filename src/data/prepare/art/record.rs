@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,24 +9,7 @@ use super::RECORDS;
 use super::picture::{Facts, MeshFile, Rejected};
 use crate::Result;
 use crate::data::prepare::lines;
-
-/// A file as it was when it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    pub file: String,
-    bytes: u64,
-    /// Seconds and nanoseconds since 1970; 0 where the system does not say.
-    modified: (u64, u32),
-}
-
-impl Stamp {
-    fn of(path: &Path, file: &str) -> Stamp {
-        let data = path.metadata().ok();
-        let time = data.as_ref().and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-        let modified = time.map_or((0, 0), |time| (time.as_secs(), time.subsec_nanos()));
-        Stamp { file: file.into(), bytes: data.map_or(0, |data| data.len()), modified }
-    }
-}
+use crate::data::prepare::stamp::Stamp;
 
 /// The files that a picture was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,15 +1,15 @@
 //! What is kept, in a folder of its own.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Decision, Review};
 use crate::data::claim::claim;
 use crate::data::manifest::PreparationStep;
+use crate::data::prepare::copy::copy;
 use crate::data::report::{Action, Report};
 use crate::hash::sha256_of;
-use crate::show::save::{make_folder_of, write_whole};
+use crate::show::save::write_whole;
 use crate::{Error, Result};
 
 /// Name of the table of all pictures that are not in the folder, and why.
@@ -126,21 +126,4 @@ impl Review {
         manifest.prepare.push(PreparationStep { what, command: Some("tachie data review".into()) });
         write_whole(&output.join("dataset.toml"), manifest.to_toml()?.as_bytes())
     }
-}
-
-/// Copies a file, whole or not at all; whether it was not there already.
-fn copy(from: &Path, to: &Path, link: bool) -> Result<bool> {
-    if to.symlink_metadata().is_ok() {
-        return Ok(false);
-    }
-    make_folder_of(to)?;
-    let io = |error| Error::io(format!("copy {} to it", from.display()), to, error);
-    if link {
-        fs::hard_link(from, to).map_err(io)?;
-        return Ok(true);
-    }
-    let mut partial = to.as_os_str().to_owned();
-    partial.push(".part");
-    fs::copy(from, &partial).and_then(|_| fs::rename(&partial, to)).map_err(io)?;
-    Ok(true)
 }

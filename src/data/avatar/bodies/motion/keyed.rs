@@ -26,11 +26,15 @@ fn planted(swing: f32, bend: f32, spread: f32) -> Limb {
     Limb { swing, spread, bend, end: bend - swing, ..Limb::default() }
 }
 
-/// Standing at ease.
-fn standing(clip: &Clip) -> Stance {
-    let arm = Limb { swing: 0.10, spread: 0.15 + 0.03 * clip.own[0], twist: -0.2, bend: 0.26, end: 0.05 };
+/// Standing at ease; `own` in [−1, 1] is what differs from one to another.
+pub(in crate::data::avatar::bodies) fn at_ease(own: f32) -> Stance {
+    let arm = Limb { swing: 0.10, spread: 0.15 + 0.03 * own, twist: -0.2, bend: 0.26, end: 0.05 };
     let leg = planted(0.03, 0.05, 0.035);
     Stance { back: [0.02, 0.0, 0.0], arms: [arm, arm], legs: [leg, leg], ..Stance::default() }
+}
+
+fn standing(clip: &Clip) -> Stance {
+    at_ease(clip.own[0])
 }
 
 pub(super) fn wave(clip: &Clip, seconds: f32) -> Stance {

@@ -3,6 +3,8 @@
 mod cyclic;
 mod keyed;
 
+pub(super) use keyed::at_ease;
+
 use serde::{Deserialize, Serialize};
 
 use super::rig::Stance;

@@ -6,7 +6,7 @@ use super::{LIGHT, Painter};
 use crate::data::avatar::bodies::costume::{Collar, Lower, Pattern, Upper};
 use crate::data::avatar::bodies::sheet::{Sheet, Side};
 use crate::data::avatar::bodies::trunk::line;
-use crate::data::avatar::canvas::{Ink, Point};
+use crate::data::avatar::canvas::{Ink, Point, Region};
 use crate::data::avatar::faces::bow;
 use crate::data::avatar::palette::{Colour, Ramp, WHITE};
 use crate::data::avatar::shape::{brush, ellipse, lerp, polygons};
@@ -15,6 +15,7 @@ impl Painter<'_> {
     /// The inner side of what hangs.
     pub(super) fn lining(&mut self, sheet: &Sheet) {
         self.flat();
+        self.sketch.canvas.region(Region::Clothes);
         let tones = Ramp::cloth(self.body.costume.outfit.second);
         let cells = sheet.facing(Side::Inner);
         self.sketch.canvas.stroke(&sheet.edges(&cells), 2.0 * self.line, Ink::Flat(tones.line));
@@ -25,6 +26,7 @@ impl Painter<'_> {
     pub(super) fn seat(&mut self) {
         let outfit = &self.body.costume.outfit;
         let tones = Ramp::cloth(outfit.second);
+        self.sketch.canvas.region(Region::Clothes);
         match outfit.lower {
             Lower::Trousers | Lower::Shorts => {
                 self.sketch.canvas.fill(&self.body.trunk.lower.path(0.0), Ink::Flat(tones.base));
@@ -66,6 +68,7 @@ impl Painter<'_> {
     /// The outer side with its outline.
     fn hung(&mut self, sheet: &Sheet, tones: &Ramp) {
         self.flat();
+        self.sketch.canvas.region(Region::Clothes);
         self.sketch.canvas.stroke(&sheet.edges(&sheet.facing(Side::Outer)), 2.0 * self.line, Ink::Flat(tones.line));
         self.sketch.canvas.fill(&sheet.shape(&sheet.facing(Side::Outer)), Ink::Flat(tones.base));
     }
@@ -121,7 +124,9 @@ impl Painter<'_> {
         let outfit = &body.costume.outfit;
         let skin = body.costume.face.skin;
         let neck = Ramp { base: skin.base.mix(skin.shade, 0.85), ..skin };
+        self.sketch.canvas.region(Region::Skin);
         self.solid(&body.trunk.neck, &neck);
+        self.sketch.canvas.region(Region::Clothes);
         let tones = Ramp::cloth(outfit.main);
         self.solid(&body.trunk.upper, &tones);
         match outfit.upper {
@@ -159,7 +164,9 @@ impl Painter<'_> {
         let skin = self.body.costume.face.skin;
         let corners = [(line::NECK, -1.3), (line::COLLAR, -wide), (deep, 0.0), (line::COLLAR, wide), (line::NECK, 1.3)];
         if let Some(path) = self.body.trunk.patch(&corners, 1.0) {
+            self.sketch.canvas.region(Region::Skin);
             self.sketch.canvas.fill(&path, Ink::Flat(skin.base.mix(skin.shade, 0.4)));
+            self.sketch.canvas.region(Region::Clothes);
         }
     }
 
@@ -382,6 +389,6 @@ impl Painter<'_> {
 }
 
 /// White on dark cloth, a dark tone on light cloth.
-fn contrast(colour: Colour) -> Colour {
+pub(in crate::data::avatar) fn contrast(colour: Colour) -> Colour {
     if colour.lab()[0] < 70.0 { WHITE } else { colour.times(Colour::hex(0x8c_88_a4)) }
 }

@@ -5,7 +5,7 @@ use crate::data::avatar::bodies::costume::Back;
 use crate::data::avatar::bodies::hair::{Bunch, DOME};
 use crate::data::avatar::bodies::sheet::Side;
 use crate::data::avatar::bodies::space::seen;
-use crate::data::avatar::canvas::{Ink, Point};
+use crate::data::avatar::canvas::{Ink, Point, Region};
 use crate::data::avatar::faces::{as_one, contrasting, detail};
 use crate::data::avatar::palette::Ramp;
 use crate::data::avatar::shape::{Lock, brush, ellipse, lerp, polygons};
@@ -26,6 +26,7 @@ impl Painter<'_> {
     /// What hangs behind trunk and neck.
     pub(super) fn hair_behind(&mut self) {
         self.flat();
+        self.sketch.canvas.region(Region::Hair);
         let body = self.body;
         for bunch in body.hair.bunches.iter().filter(|bunch| !bunch.near) {
             self.bunch(bunch);

@@ -4,7 +4,7 @@ use tiny_skia::Transform;
 
 use super::{LIGHT, Painter};
 use crate::data::avatar::bodies::space::{SPAN, seen};
-use crate::data::avatar::canvas::Ink;
+use crate::data::avatar::canvas::{Ink, Region};
 use crate::data::avatar::faces::{brow, cheek, eye, label, mouth_of, nose};
 use crate::data::avatar::palette::Ramp;
 use crate::data::avatar::shape::Pen;
@@ -18,10 +18,13 @@ impl Painter<'_> {
         self.flat();
         let body = self.body;
         let ahead = body.head.looks(0.0, 0.0, 1.0);
+        self.sketch.canvas.region(Region::Hair);
         self.dome();
         if ahead > -0.70 {
+            self.sketch.canvas.region(Region::Skin);
             self.skull(ahead);
         }
+        self.sketch.canvas.region(Region::Hair);
         self.shell();
         self.brows();
         self.ahoge();

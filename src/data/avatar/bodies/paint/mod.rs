@@ -4,6 +4,8 @@ mod cloth;
 mod hair;
 mod head;
 
+pub(in crate::data::avatar) use cloth::contrast;
+
 use tiny_skia::Transform;
 
 use super::body::Body;
@@ -15,7 +17,7 @@ use crate::Result;
 use crate::data::avatar::bend::Turn;
 use crate::data::avatar::canvas::{Canvas, Ink, Point};
 use crate::data::avatar::faces::Sketch;
-use crate::data::avatar::palette::{Ramp, WHITE};
+use crate::data::avatar::palette::{Colour, Ramp};
 use crate::data::avatar::shape::everywhere;
 
 /// Where the light comes from in the picture.
@@ -41,12 +43,17 @@ enum Part {
     Head,
 }
 
-/// The body on white, `size`×`size` pixels.
-pub(super) fn paint(body: &Body, size: u32) -> Result<Canvas> {
+/// An empty picture of `size`×`size` pixels in one colour.
+pub(super) fn background(size: u32, colour: Colour) -> Result<Canvas> {
+    let mut canvas = Canvas::new(size, false)?;
+    canvas.fill(&everywhere(), Ink::Flat(colour));
+    Ok(canvas)
+}
+
+/// The body on what the canvas shows.
+pub(super) fn paint(body: &Body, canvas: Canvas) -> Result<Canvas> {
     let face = &body.costume.face;
     let line = LINE / SPAN;
-    let mut canvas = Canvas::new(size, false)?;
-    canvas.fill(&everywhere(), Ink::Flat(WHITE));
     let sketch = Sketch { face, canvas, hair: face.hair_ramp(), line };
     let mut painter = Painter { body, sketch, line };
     painter.hair_behind();
@@ -84,9 +91,11 @@ impl Painter<'_> {
     fn pieces(&mut self, pieces: &[Piece]) {
         self.flat();
         for piece in pieces {
+            self.sketch.canvas.region(piece.region);
             self.sketch.canvas.fill(&piece.tube.path(self.line), Ink::Flat(piece.ramp.line));
         }
         for (i, piece) in pieces.iter().enumerate() {
+            self.sketch.canvas.region(piece.region);
             if i > 0 {
                 // A fine line where cloth ends on skin.
                 let rim = piece.ramp.line.mix(piece.ramp.shade, 0.25);

@@ -1,5 +1,8 @@
 //! The built-in bodies: exact key points, one character in many poses, splits, files, command line.
 
+mod costumes;
+mod crawl;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,142 @@
+//! What models that make a picture from a picture share: their data are pairs, and they draw from a picture.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Tensor, Var};
+
+use super::model::Model;
+use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
+use crate::metrics::evaluate::{self, Drawn, Pictures};
+use crate::nn::params::Scope;
+use crate::rng::Seed;
+use crate::sample::{in_chunks, rows};
+use crate::train::gan::Gan;
+use crate::{Error, Result};
+
+/// Pictures of a preview.
+const PREVIEW: usize = 8;
+
+/// A model that makes a picture from a picture of the same size.
+pub trait Translation: Gan {
+    /// Side of the pictures in pixels.
+    fn side(config: &Self::Config) -> usize;
+
+    /// Pictures `[N, 3, R, R]` in [−1, 1] at the model's size → as many, as a finished model makes them: running statistics,
+    /// nothing dropped.
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    fn translate(&self, sources: &Tensor) -> Result<Tensor>;
+}
+
+impl<G: Translation> Model<G> {
+    /// What the model makes of these pictures, which have its size.
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn translate(&self, sources: &Images) -> Result<Images> {
+        let side = G::side(self.config());
+        if sources.size() != (side, side) {
+            let (height, width) = sources.size();
+            let hint = "Resize them, or let a data set do it.";
+            let (what, found) = ("pictures to translate", format!("{height} × {width} pixels"));
+            return Err(Error::invalid(what, found, format!("{side} × {side} pixels"), hint));
+        }
+        let (networks, pictures) = (self.networks()?, sources.tensor.to_device(self.device())?);
+        let made =
+            in_chunks("pictures to translate", sources.len(), |range| networks.translate(&rows(&pictures, &range)?))?;
+        Images::new(made.clamp(-1f32, 1f32)?)
+    }
+
+    /// What the model makes of the sources of pairs at these places.
+    ///
+    /// # Errors
+    /// When the data set holds no pairs, or a picture cannot be read.
+    pub fn translate_of(&self, pairs: &Dataset, places: &[usize]) -> Result<Images> {
+        check_pairs(pairs, G::side(self.config()))?;
+        let sources = places.iter().map(|&i| pairs.source_image(i)).collect::<Result<Vec<_>>>()?;
+        self.translate(&Images::from_rgb(&sources)?)
+    }
+}
+
+/// What is made of the source of each real picture.
+impl<G: Translation> evaluate::Model for Model<G> {
+    fn pictures(&self, real: &dyn Pictures, _: Seed) -> Result<Arc<dyn Pictures>> {
+        let Some(pairs) = real.pairs() else {
+            return Err(needs_pairs(format!("pictures of {}", real.name())));
+        };
+        let (model, of) = (self.clone(), pairs.fingerprint());
+        let keys = (0..pairs.len()).map(|i| pairs.key(i)).collect::<Result<_>>()?;
+        // What a picture is made from is told by the data set and its place there.
+        let inputs = (0..pairs.len()).map(|i| vec![i as f32]).collect();
+        let draw = move |range: Range<usize>| model.translate_of(&pairs, &range.collect::<Vec<_>>());
+        Ok(Arc::new(Drawn::new(self, inputs, draw)?.beside(keys, &of)))
+    }
+
+    fn fixed(&self) -> bool {
+        true
+    }
+}
+
+/// That a data set holds pairs of this size.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn check_pairs(dataset: &Dataset, side: usize) -> Result<()> {
+    if !dataset.has_sources() {
+        return Err(needs_pairs(format!("data set {}", dataset.name())));
+    }
+    if dataset.size() as usize != side {
+        let (what, found) = (format!("pictures of {}", dataset.name()), format!("{} px", dataset.size()));
+        return Err(Error::invalid(what, found, format!("{side} px"), "Prepare the pairs at the size of the model."));
+    }
+    Ok(())
+}
+
+pub(crate) fn needs_pairs(what: String) -> Error {
+    let hint = "Pairs come with `Avatar::costumes()`, or from folders: `tachie data pairs`.";
+    Error::invalid(what, "single pictures", "pairs of a picture and what is to be made of it", hint)
+}
+
+/// The sources of a batch.
+///
+/// # Errors
+/// When it has none.
+pub(crate) fn sources(batch: &Batch) -> Result<&Tensor> {
+    batch.sources.as_ref().ok_or_else(|| needs_pairs("batch".into()))
+}
+
+/// For a loss that was asked for before [`Gan::share`] has made pictures.
+pub(crate) fn unmade() -> Error {
+    Error::invalid("step", "nothing made yet", "the generator's pictures", "Call `share` first.")
+}
+
+/// What previews are made from: the sources of the first minibatch of the training.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    sources: Var,
+}
+
+impl Shown {
+    pub(crate) fn new(side: usize, scope: &Scope) -> Result<Shown> {
+        Ok(Shown { sources: scope.buffer("preview_sources", &[PREVIEW, 3, side, side], 0.0)? })
+    }
+
+    /// Writes the sources down, in the first step.
+    pub(crate) fn keep(&self, batch: &Batch, step: u64) -> Result<()> {
+        if step != 1 {
+            return Ok(());
+        }
+        let from = sources(batch)?;
+        let rows: Vec<Tensor> = (0..PREVIEW).map(|row| from.get(row % batch.len().max(1))).collect::<Result<_, _>>()?;
+        Ok(self.sources.set(&Tensor::stack(&rows, 0)?.to_dtype(self.sources.dtype())?)?)
+    }
+
+    /// The sources, and what becomes of them.
+    pub(crate) fn preview(&self, translate: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Images> {
+        let sources = self.sources.as_detached_tensor();
+        Images::new(Tensor::cat(&[&sources, &translate(&sources)?], 0)?.clamp(-1f32, 1f32)?)
+    }
+}

@@ -1,0 +1,6 @@
+//! From found pictures to pairs of a character and clothing.
+
+mod dedupe;
+mod hostile;
+mod pad;
+mod paired;

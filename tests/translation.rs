@@ -1,0 +1,301 @@
+//! Models that make a picture from a picture: counts and sizes of the papers, losses and gradients of PyTorch
+//! (tests/fixtures/translation/make.py), and trainings on pairs.
+
+#[path = "common/posed.rs"]
+mod posed;
+
+use std::collections::BTreeMap;
+
+use tachie::candle_core::{DType, Device, Tensor};
+use tachie::data::avatar::Avatar;
+use tachie::data::batch::{Batch, Images};
+use tachie::data::changes::{Changes, Flip, Jitter};
+use tachie::data::loader::{Loader, LoaderOptions};
+use tachie::models::anime2clothing::{
+    self, Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, GeneratorScore, Schedule, Shape, Translator,
+};
+use tachie::models::baselines::pix2pix::{self, Pix2pix, Pix2pixConfig};
+use tachie::models::baselines::pix2pixhd::{self, Pix2pixHd, Pix2pixHdConfig};
+use tachie::models::baselines::pldt::{self, Pldt, PldtConfig, Reading};
+use tachie::nn::norm::Mode;
+use tachie::nn::params::{ParamStore, Training};
+use tachie::nn::progressive::Level;
+use tachie::rng::Seed;
+use tachie::train::gan::{Gan, Player, Step};
+use tachie::train::plan::Position;
+
+use posed::posed;
+
+fn blank<G: Gan>(config: &G::Config) -> (ParamStore, G) {
+    let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
+    let networks = G::new(config, &params.view(Training::Nothing)).unwrap();
+    (params, networks)
+}
+
+/// specs/clothing.md A.1, A.2, C.1 to C.3.
+#[test]
+fn counts_of_the_papers() {
+    let count = |params: &ParamStore| ["g", "d", "t"].map(|prefix| params.count(prefix));
+    let clothing = |config: &Anime2ClothingConfig| count(&blank::<anime2clothing::Adversaries>(config).0);
+    assert_eq!(clothing(&Anime2Clothing::paper()), [2_957_184, 4_108_176, 4_112_928]);
+    for (width, wanted) in [(2.0, 11_812_608), (4.0, 47_218_176)] {
+        let config = Anime2ClothingConfig { shape: Shape { width, ..Shape::default() }, ..Anime2Clothing::paper() };
+        assert_eq!(clothing(&config)[0], wanted);
+    }
+    // (d) has one tower of each, (a) pix2pix's networks with biases in place of batch norms.
+    assert_eq!(clothing(&Anime2Clothing::table1("d").unwrap()), [2_957_184, 1_587_792, 1_589_664]);
+    assert_eq!(clothing(&Anime2Clothing::table1("a").unwrap()), [54_413_955, 0, 2_767_809]);
+    let pix2pix = count(&blank::<pix2pix::Adversaries>(&Pix2pix::paper()).0);
+    assert_eq!(pix2pix, [54_413_955, 2_768_705, 0]);
+    let hd = count(&blank::<pix2pixhd::Adversaries>(&Pix2pixHd::paper()).0);
+    assert_eq!(hd, [182_443_267, 2 * 2_767_809, 0]);
+    let pldt = |config: &PldtConfig| count(&blank::<pldt::Adversaries>(config).0);
+    assert_eq!(pldt(&Pldt::paper()), [30_383_683, 17_234_689, 17_244_289]);
+    assert_eq!(pldt(&Pldt::port()), [12_399_552, 6_212_736, 6_217_344]);
+}
+
+/// 1×1 for the whole picture, 13×13 and 61×61 patches, at every resolution that a tower is used at.
+#[test]
+fn maps_of_the_discriminators() {
+    let shape = Shape { judge_width: 1.0 / 32.0, ..Shape::default() };
+    let params = ParamStore::new(Seed(0), &Device::Cpu, DType::F32).unwrap();
+    let scope = params.view(Training::Nothing);
+    let norm = Anime2Clothing::paper().norm;
+    use anime2clothing::{Reach, Scales};
+    let domain = Scales::new(&shape, 6, 3, Reach::Pyramid, norm, &scope.pp("t")).unwrap();
+    let real = Scales::new(&shape, 3, 3, Reach::Patches, norm, &scope.pp("d")).unwrap();
+    for (side, of_domain, of_real) in
+        [(256, vec![1, 1, 1], vec![1, 13, 61]), (64, vec![1, 1, 1], vec![1, 13, 61]), (32, vec![1, 1], vec![1, 13])]
+    {
+        let sides = |scales: &Scales, channels: usize| {
+            let pictures = Tensor::zeros((1, channels, side, side), DType::F32, &Device::Cpu).unwrap();
+            let verdicts = scales.at(Level::full(side), Mode::Eval).unwrap().forward(&pictures).unwrap();
+            verdicts.iter().map(|verdict| verdict.scores.dims()[3]).collect::<Vec<_>>()
+        };
+        assert_eq!((sides(&domain, 6), sides(&real, 3)), (of_domain, of_real), "{side} px");
+    }
+    // While 64 px fade in, the third tower would need a level below 4 px.
+    let fading = domain.at(Level { resolution: 64, alpha: 0.5 }, Mode::Eval).unwrap();
+    let pictures = Tensor::zeros((1, 6, 64, 64), DType::F32, &Device::Cpu).unwrap();
+    let verdicts = fading.forward(&pictures).unwrap();
+    assert_eq!(verdicts.iter().map(|verdict| verdict.features.len()).collect::<Vec<_>>(), [3, 1]);
+}
+
+/// size · sin(0.7·i + key), number by number.
+fn filled(shape: &[usize], key: f64, size: f64) -> Tensor {
+    let numbers: Vec<f64> = (0..shape.iter().product()).map(|i: usize| size * (0.7 * i as f64 + key).sin()).collect();
+    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// All losses and gradients of a configuration beside those of PyTorch.
+fn compare<G: Gan>(case: &str, config: &G::Config, full: usize, level: Level) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/translation/golden.safetensors");
+    let golden: BTreeMap<String, Tensor> = tachie::weights::safetensors::read(path).unwrap().tensors;
+    let params = ParamStore::blank(&Device::Cpu, DType::F64).unwrap();
+    let networks = G::new(config, &params.view(Training::All)).unwrap();
+    let mut start = params.tensors();
+    for (i, (name, var)) in params.trainable("").into_iter().enumerate() {
+        start.insert(name, filled(var.dims(), i as f64, 0.3));
+    }
+    for (name, tensor) in &mut start {
+        for (end, key) in [("weight_u", 0.5), ("weight_v", 1.5)] {
+            if name.ends_with(end) {
+                *tensor = filled(tensor.dims(), key, 1.0);
+            }
+        }
+    }
+    let picture = |side: usize, key: f64| filled(&[2, 3, side, side], key, 1.0);
+    let batch = Batch {
+        images: picture(level.resolution, 0.3),
+        labels: None,
+        points: None,
+        sources: Some(picture(full, 0.9)),
+        others: Some(picture(level.resolution, 2.1)),
+        indices: vec![0, 1],
+    };
+    let players: Vec<Player> = G::plan(config).order.iter().map(|turn| turn.player).collect();
+    let mut compared = 0;
+    for who in &players {
+        params.load(&start).unwrap();
+        let position = Position { stage: 0, resolution: level.resolution, batch: 2, alpha: level.alpha };
+        let mut step = Step::new(2, Seed(0), position);
+        networks.share(&batch, &mut step).unwrap();
+        let loss = networks.loss(*who, &batch, &mut step).unwrap().total().unwrap();
+        let (found, wanted) = (numbers(&loss)[0], numbers(&golden[&format!("{case}/{}", who.prefix())])[0]);
+        assert!((found - wanted).abs() < 1e-9 * wanted.abs().max(1.0), "{case}, {}: {found} {wanted}", who.name());
+        let gradients = tachie::autograd::backward(&loss).unwrap();
+        for (name, var) in params.trainable(who.prefix()) {
+            let Some(wanted) = golden.get(&format!("{case}/{}/{name}", who.prefix())) else {
+                assert!(gradients.get(&var).is_none(), "{case}: {name} has a gradient, not in PyTorch");
+                continue;
+            };
+            let gradient = gradients.get(&var).unwrap_or_else(|| panic!("{case}: no gradient for {name}"));
+            let (found, wanted) = (numbers(gradient), numbers(wanted));
+            let sum = |of: fn(f64) -> f64| found.iter().enumerate().map(|(i, g)| g * of(i as f64)).sum::<f64>();
+            let sums = [sum(|i| (1.3 * i + 0.2).sin()), sum(|i| (0.9 * i).cos()), found.iter().map(|g| g.abs()).sum()];
+            for (found, wanted_sum) in sums.iter().zip(&wanted) {
+                // A bias before an instance norm has no gradient but for rounding.
+                let scale = wanted[2].max(1e-5);
+                assert!((found - wanted_sum).abs() < 1e-7 * scale, "{case}, {name}: {sums:?} {wanted:?}");
+            }
+            if case == "j" {
+                let wanted = numbers(&golden[&format!("full/{name}")]);
+                let most = wanted.iter().fold(1e-12f64, |most, g| most.max(g.abs()));
+                let error = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs() / most).fold(0.0, f64::max);
+                assert!(error < 1e-6, "{name} is off by {error:.1e}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 8, "{case}: {compared} parameters compared");
+}
+
+fn small(config: Anime2ClothingConfig, resolution: usize) -> Anime2ClothingConfig {
+    let shape = Shape { resolution, width: 1.0 / 32.0, judge_width: 1.0 / 32.0 };
+    let schedule = Schedule::constant(resolution, 2, 2);
+    Anime2ClothingConfig { shape, schedule, ..config }
+}
+
+#[test]
+fn all_ten_configurations_are_pytorchs() {
+    for letter in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        let config = Anime2Clothing::table1(letter).unwrap();
+        let side = if config.translator == Translator::Pix2pix { 32 } else { 64 };
+        compare::<anime2clothing::Adversaries>(letter, &small(config, side), side, Level::full(side));
+    }
+}
+
+#[test]
+fn other_levels_and_the_published_score_are_pytorchs() {
+    let j = small(Anime2Clothing::paper(), 64);
+    let fading = Level { resolution: 32, alpha: 0.25 };
+    compare::<anime2clothing::Adversaries>("j fading", &j, 64, fading);
+    let h = small(Anime2Clothing::table1("h").unwrap(), 64);
+    compare::<anime2clothing::Adversaries>("h at 16 px", &h, 64, Level::full(16));
+    let code = Anime2ClothingConfig { generator_score: GeneratorScore::Published, ..j };
+    compare::<anime2clothing::Adversaries>("code", &code, 64, Level::full(64));
+}
+
+#[test]
+fn the_baselines_are_pytorchs() {
+    let full = Level::full(32);
+    let small = Pix2pixConfig { resolution: 32, channels: 2, judge_channels: 2, ..Pix2pix::paper() };
+    compare::<pix2pix::Adversaries>("pix2pix", &small, 32, full);
+    let squares = Pix2pixConfig { least_squares: true, ..small };
+    compare::<pix2pix::Adversaries>("pix2pix squares", &squares, 32, full);
+    let hd = Pix2pixHdConfig {
+        resolution: 32,
+        channels: 2,
+        halvings: 2,
+        blocks: 2,
+        judge_channels: 2,
+        ..Pix2pixHd::paper()
+    };
+    compare::<pix2pixhd::Adversaries>("pix2pixhd", &hd, 32, full);
+    for (case, reading) in [("pldt code", Reading::Code), ("pldt maps", Reading::Maps)] {
+        let config = PldtConfig { reading, channels: 1, ..Pldt::paper() };
+        compare::<pldt::Adversaries>(case, &config, 64, Level::full(64));
+    }
+}
+
+/// A file of `torch.save` with the names of the authors' code becomes a model that makes what PyTorch makes.
+#[test]
+fn published_generators_are_imported() {
+    let fixture = |name: &str| format!("{}/tests/fixtures/translation/{name}", env!("CARGO_MANIFEST_DIR"));
+    let golden = tachie::weights::safetensors::read(fixture("golden.safetensors")).unwrap().tensors;
+    let published = anime2clothing::Published::open(fixture("unet.pth")).unwrap();
+    assert_eq!((published.config.shape.resolution, published.config.shape.width), (32, 1.0 / 32.0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("generator.safetensors");
+    published.save(&path).unwrap();
+    let model = Anime2Clothing::open(&path, &Device::Cpu).unwrap();
+    let pictures = filled(&[2, 3, 32, 32], 0.9, 1.0).to_dtype(DType::F32).unwrap();
+    let made = model.translate(&Images::new(pictures).unwrap()).unwrap();
+    let (found, wanted) = (numbers(&made.tensor), numbers(&golden["published"]));
+    let error = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(error < 1e-5, "{error}");
+    let refused = |name: &str| anime2clothing::Published::open(name).unwrap_err().to_string();
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/zip.pth");
+    assert!(refused(other).contains("no rgb_layer"), "{}", refused(other));
+    let wrong =
+        model.translate(&Images::new(Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap()).unwrap());
+    assert!(wrong.unwrap_err().to_string().contains("32 × 32"));
+}
+
+/// What the paper says and its code does not: cross entropy, and features of the clothing and of the input.
+#[test]
+fn settings_of_the_paper_alone() {
+    let both = Anime2ClothingConfig {
+        adversarial: Adversarial::CrossEntropy,
+        compared: Compared::Both,
+        ..small(Anime2Clothing::paper(), 64)
+    };
+    let params = ParamStore::new(Seed(0), &Device::Cpu, DType::F32).unwrap();
+    let networks = anime2clothing::Adversaries::new(&both, &params.view(Training::All)).unwrap();
+    let picture = |key: f64| filled(&[2, 3, 64, 64], key, 1.0).to_dtype(DType::F32).unwrap();
+    let batch = Batch {
+        images: picture(0.3),
+        labels: None,
+        points: None,
+        sources: Some(picture(0.9)),
+        others: Some(picture(2.1)),
+        indices: vec![0, 1],
+    };
+    let mut step = Step::new(1, Seed(0), Position { stage: 0, resolution: 64, batch: 2, alpha: 1.0 });
+    networks.share(&batch, &mut step).unwrap();
+    let terms = networks.loss(Player::Generator, &batch, &mut step).unwrap().values().unwrap();
+    let names: Vec<&str> = terms.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["features_domain", "adv_domain", "adv_real", "features_real", "consistency", "l1"]);
+    // Scores near 0: three towers of ln 2 each.
+    assert!((terms[1].1 - 3.0 * std::f64::consts::LN_2).abs() < 0.5, "{terms:?}");
+    assert!(terms.iter().all(|(_, value)| value.is_finite()));
+    let unlike = Batch { sources: None, ..batch };
+    assert!(networks.share(&unlike, &mut step).unwrap_err().to_string().contains("Avatar::costumes()"));
+    let published = Anime2ClothingConfig { generator_score: GeneratorScore::Published, ..both };
+    assert!(published.check().unwrap_err().to_string().contains("least squares"));
+}
+
+/// Beside each picture another one, changed; input and output mirrored each for itself, or cut as one.
+#[test]
+fn pairs_are_changed_as_asked() {
+    let faces = Avatar::faces().size(32).take(12).unwrap();
+    let pairs = faces.pairs(40, Seed(1), |_| "one".into()).unwrap();
+    let load = |changes: Changes| {
+        let options = LoaderOptions { batch: 20, threads: 0, changes, ..LoaderOptions::default() };
+        Loader::new(&pairs, options).unwrap().next().unwrap()
+    };
+    let plain = load(Changes::default());
+    assert!(plain.others.is_none());
+    let with = load(Changes { other: Some(Jitter::default()), ..Changes::default() });
+    assert_eq!(numbers(&with.images), numbers(&plain.images));
+    let others = with.others.unwrap();
+    for i in 0..20 {
+        assert_ne!(numbers(&others.get(i).unwrap()), numbers(&plain.images.get(i).unwrap()), "{i}");
+    }
+    let mirrored = |a: &Tensor, b: &Tensor, i: usize| {
+        let (a, b) = (numbers(&a.get(i).unwrap()), numbers(&b.get(i).unwrap()));
+        let flipped: Vec<f64> = a.chunks(32).flat_map(|row| row.iter().rev().copied()).collect();
+        assert!(b == a || b == flipped, "{i}");
+        b != a
+    };
+    let apart = load(Changes { flip: Flip::Independent, ..Changes::default() });
+    let joint = load(Changes { flip: Flip::Joint, ..Changes::default() });
+    let flips = |batch: &Batch, i: usize| {
+        let sources = [plain.sources.as_ref().unwrap(), batch.sources.as_ref().unwrap()];
+        [mirrored(&plain.images, &batch.images, i), mirrored(sources[0], sources[1], i)]
+    };
+    let of_joint: Vec<[bool; 2]> = (0..20).map(|i| flips(&joint, i)).collect();
+    assert!(of_joint.iter().all(|[a, b]| a == b) && of_joint.iter().any(|[a, _]| *a));
+    assert!((0..20).map(|i| flips(&apart, i)).any(|[a, b]| a != b));
+    // A data set whose pairs are of a picture and itself shows that both are cut alike.
+    let same = posed(32, 12, tachie::data::skeleton::Skeleton::bones().unwrap(), true);
+    let changes = Changes { both: Jitter { zoom: 1.25, ..Jitter::default() }, ..Changes::default() };
+    let options = LoaderOptions { batch: 6, threads: 0, changes, ..LoaderOptions::default() };
+    let cut = Loader::new(&same, options).unwrap().next().unwrap();
+    assert_eq!(numbers(&cut.images), numbers(cut.sources.as_ref().unwrap()));
+    assert!(cut.points.is_none(), "key points do not follow a cut");
+}
