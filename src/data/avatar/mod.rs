@@ -6,6 +6,7 @@ mod canvas;
 pub mod costumes;
 pub mod crawl;
 pub mod faces;
+mod files;
 pub mod palette;
 mod shape;
 

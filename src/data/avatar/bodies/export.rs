@@ -1,19 +1,19 @@
 //! Bodies as files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::ImageFormat;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::dataset::{Bodies, Drawing, Place};
 use super::{BONES, Joint, RATE, pose_picture};
+use crate::data::avatar::files::save_picture;
 use crate::data::claim::claim;
 use crate::data::dataset::{Dataset, Source};
 use crate::data::import::About;
 use crate::data::skeleton::KeyPoint;
 use crate::error::{Error, Result};
+use crate::show::save::png;
 use crate::weights::write_whole;
 
 /// The settings of a folder, which is begun with them.
@@ -93,26 +93,14 @@ fn write_picture(folder: &Path, drawing: &Drawing, i: usize, pose: bool) -> Resu
     let name = format!("{}.png", drawing.key(i));
     let place = folder.join("poses").join(&name);
     if pose && !place.exists() {
-        save(&pose_picture(&drawing.keypoints(i), drawing.size())?, &place)?;
+        save_picture(&place, &png(&pose_picture(&drawing.keypoints(i), drawing.size())?)?)?;
     }
     let place = folder.join("images").join(&name);
     if place.exists() {
         return Ok(0);
     }
-    save(&drawing.image(i)?, &place)?;
+    save_picture(&place, &png(&drawing.image(i)?)?)?;
     Ok(1)
-}
-
-/// Writes a PNG file that appears under its name only when it is whole.
-fn save(image: &image::RgbImage, path: &Path) -> Result<()> {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(parent).map_err(|source| Error::io("make the folder", parent, source))?;
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let refused = |error: image::ImageError| Error::file(path, error.to_string(), "a picture that can be written", "");
-    image.write_to(&mut bytes, ImageFormat::Png).map_err(refused)?;
-    let partial = path.with_extension("part");
-    let written = fs::write(&partial, bytes.into_inner()).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| Error::io("write the picture", path, source))
 }
 
 fn row(drawing: &Drawing, i: usize) -> Result<String> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{Costumes, View};
 use super::truth::PairTruth;
+use crate::data::avatar::files::save_picture;
 use crate::data::claim::claim;
 use crate::data::dataset::Split;
 use crate::error::{Error, Result};
@@ -96,5 +97,5 @@ fn save(image: DynamicImage, path: &Path) -> Result<()> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let refused = |error: image::ImageError| Error::file(path, error.to_string(), "a picture that can be written", "");
     image.write_to(&mut bytes, ImageFormat::Png).map_err(refused)?;
-    write_whole(path, &bytes.into_inner())
+    save_picture(path, &bytes.into_inner())
 }

@@ -48,7 +48,7 @@ fn cut_out(picture: &RgbImage) -> RgbaImage {
 fn bytes(picture: &DynamicImage, format: Format, quality: u8) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     let written = match format {
-        Format::Jpeg => JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture),
+        Format::Jpeg => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)),
         Format::Png => picture.write_to(&mut bytes, ImageFormat::Png),
         Format::WebP => picture.write_to(&mut bytes, ImageFormat::WebP),
     };

@@ -13,6 +13,7 @@ use super::plan::{Entry, Format, Show, plan};
 use super::scenery::{landscape, page};
 use super::sheet::{Content, Sheet};
 use super::truth::{Alteration, Arrangement, FileTruth, Kind, Oddity, TRUTH, lines};
+use crate::data::avatar::files::save_picture;
 use crate::data::claim::claim;
 use crate::error::{Error, Result};
 use crate::rng::{Seed, Stream};
@@ -94,7 +95,7 @@ impl Crawl {
         claim(folder, SETTINGS, &settings, "a crawl", &self.to_string())?;
         let write = |i: usize| {
             let CrawledFile { bytes, truth } = self.made(&entries, i)?;
-            write_whole(&folder.join(&truth.file), &bytes)?;
+            save_picture(&folder.join(&truth.file), &bytes)?;
             Ok(truth)
         };
         let truth = (0..entries.len()).into_par_iter().map(write).collect::<Result<Vec<_>>>()?;

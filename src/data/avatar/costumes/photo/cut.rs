@@ -251,11 +251,11 @@ fn skirt(outfit: &Outfit, trunk: &Trunk, s: &mut Stream) -> Skirt {
     if under_coat {
         (length, hem) = (0.80 * length, 0.225);
     }
-    let (band, top) = match outfit.upper {
-        Upper::Dress => (trunk.waist, 0.0),
-        _ => (both(s, (0.160, 0.425)), 0.0),
+    let band = match outfit.upper {
+        Upper::Dress => trunk.waist,
+        _ => both(s, (0.160, 0.425)),
     };
-    let low = top + band[0].1 + length;
+    let low = band[0].1 + length;
     Skirt { hem: both(s, (hem * (0.92 + 0.1 * outfit.length), low)), band, folds, wave, phase: s.uniform() as f32 }
 }
 

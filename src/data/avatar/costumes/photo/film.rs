@@ -1,5 +1,7 @@
 //! From marks to pixels: cloth with its threads, light, lens and sensor.
 
+use std::f32::consts::TAU;
+
 use image::RgbImage;
 
 use super::sewing::{Fabric, grey};
@@ -104,10 +106,10 @@ pub(super) fn soften(plane: &mut [f32], side: usize, radius: usize) {
 
 /// Means over a window; what is outside repeats the border.
 fn box_mean(out: &mut [f32], value: impl Fn(usize) -> f32, radius: usize) {
-    let last = out.len() - 1;
+    let last = out.len().saturating_sub(1);
     let mut sum: f32 = (0..=2 * radius).map(|i| value(i.saturating_sub(radius).min(last))).sum();
-    for i in 0..=last {
-        out[i] = sum / (2 * radius + 1) as f32;
+    for (i, mean) in out.iter_mut().enumerate() {
+        *mean = sum / (2 * radius + 1) as f32;
         sum += value((i + radius + 1).min(last)) - value(i.saturating_sub(radius));
     }
 }
@@ -122,16 +124,15 @@ pub(super) struct Threads {
 impl Threads {
     /// A factor near 1.
     pub fn at(&self, fabric: Fabric, (u, v): (f32, f32)) -> f32 {
-        use std::f32::consts::TAU;
         // Threads a metre, and how deep one sees them.
         let (count, depth) = match fabric {
             Fabric::Cotton => (112.0, 0.035),
-            Fabric::Wool => (86.0, 0.050),
-            Fabric::Knit => (46.0, 0.085),
+            Fabric::Wool => (86.0, 0.042),
+            Fabric::Knit => (46.0, 0.070),
             Fabric::Satin | Fabric::Hard | Fabric::Stand => (1.0, 0.0),
         };
-        // Threads narrower than three pixels would be false patterns.
-        let seen = depth * ((self.sharp / count - 2.4) / 2.0).clamp(0.0, 1.0);
+        // Threads of a few pixels would be false patterns.
+        let seen = depth * ((self.sharp / count - 2.8) / 3.0).clamp(0.0, 1.0);
         let (a, b) = (u * count, v * count);
         let woven = match fabric {
             _ if seen <= 0.0 => 0.0,

@@ -171,7 +171,7 @@ impl Photo {
 }
 
 /// Folds and edges darken a garment; photographers expose for the garment.
-const EXPOSED: f32 = 1.10;
+const EXPOSED: f32 = 1.08;
 
 /// All marks of a garment and its stand, from the back to the front.
 fn sewn(mut sewing: Sewing, cut: &Cut, outfit: &Outfit, stand: Stand, colour: Colour) -> Vec<Mark> {
