@@ -84,6 +84,9 @@ pub struct Signature {
     luma: Vec<u8>,
     mean: f32,
     deviation: f32,
+    /// Mean and root mean square of red, green and blue less luma.
+    tint: [f32; 3],
+    strength: f32,
 }
 
 impl std::fmt::Debug for Signature {
@@ -119,7 +122,16 @@ impl Signature {
         let count = PIXELS as f32;
         let mean = luma.iter().map(|value| u32::from(*value)).sum::<u32>() as f32 / count;
         let variance = luma.iter().map(|value| (f32::from(*value) - mean).powi(2)).sum::<f32>() / count;
-        Signature { rgb: small.into_raw(), luma, mean, deviation: variance.sqrt() }
+        let (mut tint, mut squares) = ([0f32; 3], 0f32);
+        for (pixel, luma) in small.pixels().zip(&luma) {
+            for (sum, value) in tint.iter_mut().zip(pixel.0) {
+                let value = f32::from(value) - f32::from(*luma);
+                *sum += value / count;
+                squares += value * value;
+            }
+        }
+        let strength = (squares / (3.0 * count)).sqrt();
+        Signature { rgb: small.into_raw(), luma, mean, deviation: variance.sqrt(), tint, strength }
     }
 
     /// How alike two pictures are.
@@ -138,6 +150,17 @@ impl Signature {
         let contrast = (1.0 - (2.0 - 2.0 * correlation).max(0.0).sqrt() / 2.0).min(spread);
         let colour = self.alike_in_colour(&warp.of(&other.rgb, 3), &warp.of(&other.luma, 1));
         Similarity { colour: colour.into(), brightness, contrast: contrast.into() }
+    }
+
+    /// Whether two pictures may be as alike as this, by what a glance tells: brightness, deviation, and the mean colour, from
+    /// which pictures are at most as far as pixel by pixel (twice that is left to borders that were cut off). It spares most
+    /// of the comparisons.
+    pub(super) fn may_reach(&self, other: &Signature, thresholds: &Similarity) -> bool {
+        let brightness = 1.0 - f64::from((self.mean - other.mean).abs()) / 255.0;
+        let spread = 1.0 - f64::from((self.deviation - other.deviation).abs()) / 128.0;
+        let away: f32 = self.tint.iter().zip(other.tint).map(|(a, b)| (a - b) * (a - b)).sum();
+        let most = 2.0 * (1.0 - thresholds.colour as f32) * (self.strength + other.strength).max(GREY);
+        brightness >= thresholds.brightness && spread >= thresholds.contrast && (away / 3.0).sqrt() <= most
     }
 
     fn is_plain(&self) -> bool {
@@ -215,6 +238,9 @@ impl Warp {
             }
             let step = solved(normal, right);
             warp.0.iter_mut().zip(step).for_each(|(value, step)| *value = (*value + step).clamp(-FARTHEST, FARTHEST));
+            if step.iter().all(|step| step.abs() < 0.01) {
+                break;
+            }
         }
         warp
     }
