@@ -165,7 +165,7 @@ mod tests {
         for category in Category::ALL {
             let all = vec![[1.0, 2.0, 1.0]; 24];
             let mirrored = skeleton.mirrored(&category.masked(&all), 2.0);
-            assert_eq!(mirrored, category.masked(&mirrored));
+            assert!((0..24).all(|i| (mirrored[i][2] > 0.0) == category.points().contains(&i)), "{category:?}");
         }
     }
 

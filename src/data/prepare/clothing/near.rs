@@ -161,7 +161,7 @@ impl Search<'_> {
         let most = (2.0 - 2.0 * self.thresholds.contrast as f32 + ALIGNED).powi(2);
         let apart: f32 = self.coefficients[i].iter().zip(&self.coefficients[j]).map(|(a, b)| (a - b) * (a - b)).sum();
         let [a, b] = [i.min(j), i.max(j)].map(|i| &self.signatures[self.distinct[i]]);
-        apart <= most && a.similarity(b).reaches(self.thresholds)
+        apart <= most && a.may_reach(b, self.thresholds) && a.similarity(b).reaches(self.thresholds)
     }
 }
 
