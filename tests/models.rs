@@ -79,14 +79,11 @@ fn every_parameter_gets_a_finite_gradient_and_no_other() {
             let plan = recipe.plan();
             let mut reached = BTreeSet::new();
             // Stages that differ in nothing but their rates are one.
-            let kinds: BTreeMap<_, usize> = (0..plan.stages.len())
-                .rev()
-                .map(|i| ((plan.stages[i].resolution, plan.stages[i].fade > 0), i))
-                .collect();
-            let firsts: BTreeSet<usize> = kinds.into_values().collect();
-            for (index, stage) in
-                plan.stages.iter().enumerate().filter(|(i, stage)| firsts.contains(i) || !stage.only.is_empty())
-            {
+            let mut seen = BTreeSet::new();
+            for (index, stage) in plan.stages.iter().enumerate() {
+                if !seen.insert((stage.resolution, stage.fade > 0, stage.only.clone())) {
+                    continue;
+                }
                 let alpha = if stage.fade > 0 { 0.5 } else { 1.0 };
                 let position = Position { stage: index, resolution: stage.resolution, batch: 2, alpha };
                 let smaller = |pictures: &Tensor| avg_pool2d(pictures, recipe.size() / stage.resolution).unwrap();

@@ -9,6 +9,7 @@ use super::model::Model;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::metrics::evaluate::{self, Drawn, Pictures};
+use crate::nn::init::Init;
 use crate::nn::params::Scope;
 use crate::rng::Seed;
 use crate::sample::{in_chunks, rows};
@@ -113,7 +114,7 @@ pub(crate) fn unmade() -> Error {
     Error::invalid("step", "nothing made yet", "the generator's pictures", "Call `share` first.")
 }
 
-/// What previews are made from: the sources of the first minibatch of the training.
+/// What previews are made from: the sources of the first minibatch of the training, and noise before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     sources: Var,
@@ -121,7 +122,8 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn new(side: usize, scope: &Scope) -> Result<Shown> {
-        Ok(Shown { sources: scope.buffer("preview_sources", &[PREVIEW, 3, side, side], 0.0)? })
+        let noise = Init::Uniform { low: -1.0, high: 1.0 };
+        Ok(Shown { sources: scope.drawn_buffer("preview_sources", &[PREVIEW, 3, side, side], noise)? })
     }
 
     /// Writes the sources down, in the first step.
