@@ -172,8 +172,9 @@ fn of_hue(rgb: [u8; 3], shift: f64) -> [u8; 3] {
     }
 }
 
+/// Hue, saturation and value, rounded where Pillow rounds them to single precision.
 fn hsv(rgb: [u8; 3]) -> [u8; 3] {
-    let [r, g, b] = rgb.map(f64::from);
+    let [r, g, b] = rgb.map(f32::from);
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));
     let range = most - least;
     if range == 0.0 {
@@ -183,12 +184,12 @@ fn hsv(rgb: [u8; 3]) -> [u8; 3] {
     let sixth = if r == most {
         from_b - from_g
     } else if g == most {
-        2.0 + from_r - from_b
+        (2.0 + f64::from(from_r) - f64::from(from_b)) as f32
     } else {
-        4.0 + from_g - from_r
+        (4.0 + f64::from(from_g) - f64::from(from_r)) as f32
     };
-    let byte = |share: f64| (share * 255.0) as u8;
-    [byte((sixth / 6.0 + 1.0).fract()), byte(range / most), most as u8]
+    let byte = |share: f32| (f64::from(share) * 255.0) as u8;
+    [byte((f64::from(sixth) / 6.0 + 1.0).fract() as f32), byte(range / most), most as u8]
 }
 
 #[cfg(test)]
