@@ -59,11 +59,10 @@ impl Psgan {
 
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with at most 64
     /// channels and a hundredth of the pictures. To follow poses after so few, maps of key points are four times as strong,
-    /// real pictures in wrong poses count as fake, and characters have to be told from their pictures, none of which the
-    /// paper has.
+    /// and real pictures in wrong poses count as fake, neither of which the paper has.
     pub fn tiny() -> PsganConfig {
         let (network, growth) = (tiny_shape(32), tiny_growth(32));
-        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, identity: 1.0, ..PsganConfig::default() }
+        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, ..PsganConfig::default() }
     }
 }
 

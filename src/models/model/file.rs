@@ -160,8 +160,8 @@ impl<G: Gan> Model<G> {
         Ok(Model::with_networks(config, device, networks))
     }
 
-    /// A model from tensors named `g.dense.weight` and so on. Without any tensor of the discriminator (`d.`) that one is
-    /// freshly initialised.
+    /// A model from tensors named `g.dense.weight` and so on. A discriminator (`d.`, `t.`) without any tensor is freshly
+    /// initialised.
     ///
     /// # Errors
     /// When tensors are missing, surplus, of wrong shape (listed by name) or hold NaN.
@@ -172,10 +172,12 @@ impl<G: Gan> Model<G> {
             return Err(Error::invalid("weights", format!("NaN or Inf in {}", broken.join(", ")), "numbers", ""));
         }
         let networks = Networks::new::<G>(&config, Seed(0), device)?;
-        let judges = |name: &str| name.split('.').next() == Some(Player::Discriminator.prefix());
         let mut all = tensors.clone();
-        if !tensors.keys().any(|name| judges(name)) {
-            all.extend(networks.params.tensors().into_iter().filter(|(name, _)| judges(name)));
+        for judge in [Player::Discriminator, Player::Domain] {
+            let of_judge = |name: &str| name.split('.').next() == Some(judge.prefix());
+            if !tensors.keys().any(|name| of_judge(name)) {
+                all.extend(networks.params.tensors().into_iter().filter(|(name, _)| of_judge(name)));
+            }
         }
         networks.params.load(&all)?;
         networks.average.load(&all)?;
