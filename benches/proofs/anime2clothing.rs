@@ -8,13 +8,12 @@
 #[path = "../common/processor.rs"]
 mod processor;
 mod report;
+mod training;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
-use processor::processor_seconds;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;
@@ -25,6 +24,7 @@ use tachie::models::anime2clothing::{Adversaries, Anime2Clothing, Length, Table1
 use tachie::rng::Seed;
 use tachie::train::gan::Gan;
 use tachie::train::trainer::Options;
+use training::Trained;
 
 /// The share of the colour distance of strangers that is allowed (issue 6), and that of the shape's.
 const WANTED: f64 = 0.5;
@@ -54,10 +54,8 @@ struct Args {
 #[derive(Serialize)]
 struct Numbers {
     seed: u64,
-    seconds: f64,
-    cpu_seconds: f64,
-    steps: u64,
-    images: u64,
+    #[serde(flatten)]
+    trained: Trained,
     judged: usize,
     /// Mean ΔE₀₀ of the mean colours of the clothing, made and photographed: of one pair, and of two that have nothing to do
     /// with each other.
@@ -86,9 +84,7 @@ fn prove(args: &Args) -> Result<bool> {
 
     let model = Adversaries::for_data(&config, &train).build_with(&tachie::device()?, Seed(args.seed))?;
     let mut trainer = model.train_with(&train, &run, Options::default().seed(Seed(args.seed)))?;
-    let (clock, cpu) = (Instant::now(), processor_seconds());
-    trainer.seconds(args.seconds)?;
-    let (seconds, cpu_seconds) = (clock.elapsed().as_secs_f64(), processor_seconds() - cpu);
+    let trained = Trained::default().on(&mut trainer, args.seconds)?;
     trainer.history()?.plot().save(args.out.join("loss.png"))?;
 
     let made = model.ema().translate_of(&pairs, &places)?;
@@ -108,13 +104,10 @@ fn prove(args: &Args) -> Result<bool> {
     let (shape, shape_of_strangers) = (mean(&|i| outline(i, i)), mean(&|i| outline(i, stranger(i))));
     pictures(&pairs, &places, &made, args)?;
     let passed =
-        delta_e <= WANTED * delta_e_of_strangers && shape <= SHAPE * shape_of_strangers && seconds <= SECONDS + 10.0;
+        delta_e <= WANTED * delta_e_of_strangers && shape <= SHAPE * shape_of_strangers && trained.within(SECONDS);
     let numbers = Numbers {
         seed: args.seed,
-        seconds,
-        cpu_seconds,
-        steps: trainer.steps_done(),
-        images: trainer.images_seen(),
+        trained,
         judged: n,
         delta_e,
         delta_e_of_strangers,
@@ -179,9 +172,7 @@ fn pictures(pairs: &tachie::data::dataset::Dataset, places: &[usize], made: &Ima
 fn print(numbers: &Numbers, args: &Args) -> Result<()> {
     report::write(numbers, &args.out)?;
     println!("anime2clothing tiny on Avatar::costumes(), seed {}", numbers.seed);
-    println!("  training             {:.0} s of wall clock, at most {SECONDS:.0} wanted", numbers.seconds);
-    println!("  processor time       {:.0} s", numbers.cpu_seconds);
-    println!("  steps                {} ({} pictures shown)", numbers.steps, numbers.images);
+    numbers.trained.print(SECONDS);
     println!(
         "  clothing, ΔE         {:.1} to its own photo, {:.1} to a stranger's; at most {WANTED} of it wanted",
         numbers.delta_e, numbers.delta_e_of_strangers

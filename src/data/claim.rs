@@ -23,12 +23,24 @@ pub(in crate::data) fn claim(folder: &Path, file: &str, settings: &Value, what: 
             Err(Error::file(path, format!("{what} of other settings"), wanted, hint))
         }
         Err(_) => {
-            let mut entries = fs::read_dir(folder).map_err(|source| Error::io("list the folder", folder, source))?;
-            if entries.next().is_some() {
-                let hint = "Nothing is overwritten: choose another folder.";
-                return Err(Error::file(folder, "a folder that is not empty", "an empty or a new one", hint));
-            }
+            empty(folder)?;
             write_whole(&path, settings.to_string().as_bytes())
+        }
+    }
+}
+
+/// Makes a folder, or takes it when it is there and empty.
+///
+/// # Errors
+/// When it holds anything, or cannot be made or read.
+pub(in crate::data) fn empty(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|source| Error::io("make the folder", folder, source))?;
+    let mut entries = fs::read_dir(folder).map_err(|source| Error::io("list the folder", folder, source))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => {
+            let hint = "Nothing is overwritten: choose another folder.";
+            Err(Error::file(folder, "a folder that is not empty", "an empty or a new one", hint))
         }
     }
 }

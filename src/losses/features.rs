@@ -3,7 +3,8 @@
 
 use candle_core::Tensor;
 
-use crate::ops::arithmetic::{add, affine};
+use crate::losses::summed;
+use crate::ops::arithmetic::affine;
 use crate::ops::cast::full;
 use crate::ops::reduce;
 use crate::{Error, Result};
@@ -25,15 +26,11 @@ pub fn distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When a layer's shapes differ.
 pub fn matching(features: &[Tensor], towards: &[Tensor], weights: &[f64]) -> Result<Option<Tensor>> {
-    let mut sum: Option<Tensor> = None;
-    for ((feature, towards), &weight) in features.iter().zip(towards).zip(weights) {
-        let term = affine(&distance(feature, &towards.detach())?, weight, 0.0)?;
-        sum = Some(match sum {
-            None => term,
-            Some(sum) => add(&sum, &term)?,
-        });
-    }
-    Ok(sum)
+    let layers = features.iter().zip(towards).zip(weights);
+    summed(
+        layers
+            .map(|((feature, towards), &weight)| affine(&distance(feature, &towards.detach())?, weight, 0.0).map(Some)),
+    )
 }
 
 #[cfg(test)]

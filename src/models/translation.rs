@@ -114,6 +114,18 @@ pub(crate) fn unmade() -> Error {
     Error::invalid("step", "nothing made yet", "the generator's pictures", "Call `share` first.")
 }
 
+/// What a summary says of pictures that go in or come out.
+pub(crate) fn pictures(what: &str, side: usize) -> String {
+    format!("{what}, [N, 3, {side}, {side}] in [-1, 1]")
+}
+
+/// The first rows of a minibatch that are kept for previews; a shorter one's are repeated.
+pub(crate) fn keep_rows(kept: &Var, from: &Tensor) -> Result<()> {
+    let len = from.dims().first().copied().unwrap_or(0).max(1);
+    let rows: Vec<Tensor> = (0..kept.dims()[0]).map(|row| from.get(row % len)).collect::<Result<_, _>>()?;
+    Ok(kept.set(&Tensor::stack(&rows, 0)?.to_dtype(kept.dtype())?)?)
+}
+
 /// What previews are made from: the sources of the first minibatch of the training, and noise before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
@@ -128,12 +140,7 @@ impl Shown {
 
     /// Writes the sources down, in the first step.
     pub(crate) fn keep(&self, batch: &Batch, step: u64) -> Result<()> {
-        if step != 1 {
-            return Ok(());
-        }
-        let from = sources(batch)?;
-        let rows: Vec<Tensor> = (0..PREVIEW).map(|row| from.get(row % batch.len().max(1))).collect::<Result<_, _>>()?;
-        Ok(self.sources.set(&Tensor::stack(&rows, 0)?.to_dtype(self.sources.dtype())?)?)
+        if step == 1 { keep_rows(&self.sources, sources(batch)?) } else { Ok(()) }
     }
 
     /// The sources, and what becomes of them.

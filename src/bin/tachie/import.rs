@@ -1,7 +1,9 @@
 //! `tachie import`: published weights of other programs as files of this one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use tachie::candle_core::Tensor;
 use tachie::metrics::nets::weights::{Kind, Weights};
 use tachie::models::anime2clothing;
 use tachie::models::make_girls::Published;
@@ -87,11 +89,7 @@ fn torch(args: &Torch) -> Result<()> {
     };
     let weights = Weights::import(&args.file, kind)?;
     weights.save(&args.out)?;
-    let numbers: usize = weights.tensors.values().map(|tensor| tensor.elem_count()).sum();
-    println!("{}: {}", args.out.display(), kind.name());
-    println!("  tensors    {}", weights.tensors.len());
-    println!("  numbers    {numbers}");
-    println!("  sha256     {} ({})", weights.card.sha256, args.file.display());
+    written(args, kind.name(), &weights.tensors, &weights.card.sha256);
     if !weights.left_out.is_empty() {
         println!("  left out   {}", weights.left_out.join(", "));
     }
@@ -101,13 +99,19 @@ fn torch(args: &Torch) -> Result<()> {
 fn generator(args: &Torch) -> Result<()> {
     let published = anime2clothing::Published::open(&args.file)?;
     published.save(&args.out)?;
-    let numbers: usize = published.tensors.values().map(|tensor| tensor.elem_count()).sum();
     let shape = &published.config.shape;
-    println!("{}: anime2clothing, {1}x{1} px, {2} times the width", args.out.display(), shape.resolution, shape.width);
-    println!("  tensors    {}", published.tensors.len());
-    println!("  numbers    {numbers}");
-    println!("  sha256     {} ({})", published.attribution.sha256, args.file.display());
+    let what = format!("anime2clothing, {0}x{0} px, {1} times the width", shape.resolution, shape.width);
+    written(args, &what, &published.tensors, &published.attribution.sha256);
     Ok(())
+}
+
+/// What was written.
+fn written(args: &Torch, what: &str, tensors: &BTreeMap<String, Tensor>, sha256: &str) {
+    let numbers: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
+    println!("{}: {what}", args.out.display());
+    println!("  tensors    {}", tensors.len());
+    println!("  numbers    {numbers}");
+    println!("  sha256     {sha256} ({})", args.file.display());
 }
 
 fn webdnn(args: &Webdnn) -> Result<()> {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::data::claim;
 use crate::data::dataset::{Dataset, Split};
-use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, Resize, TagPolicy, VERSION, Vocabulary};
+use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, Resize, TagPolicy, Vocabulary};
 use crate::data::poses::{FPS, Pose, PoseSequence, Skeleton};
 use crate::data::tags::TagSet;
-use crate::weights::write_whole;
+use crate::show::save::write_whole;
 use crate::{Error, Result};
 
 /// Name of the poses in a folder.
@@ -37,7 +38,7 @@ impl Dataset {
         let folder = folder.as_ref();
         let manifest = self.manifest(about).to_toml()?;
         Manifest::parse(&manifest, folder.join("dataset.toml"))?;
-        claim(folder)?;
+        claim::empty(folder)?;
         let images = folder.join("images");
         fs::create_dir(&images).map_err(|source| Error::io("make the folder", &images, source))?;
         let names = (0..self.len()).map(|i| Ok(png_name(&self.key(i)?))).collect::<Result<Vec<_>>>()?;
@@ -55,7 +56,7 @@ impl Dataset {
             self.sequence(skeleton, &names)?.save(folder.join(POSES))?;
         }
         let path = folder.join("dataset.toml");
-        write_whole(&path, manifest.as_bytes()).map_err(|source| Error::io("write the manifest", &path, source))?;
+        write_whole(&path, manifest.as_bytes())?;
         Ok(path)
     }
 
@@ -101,7 +102,6 @@ impl Dataset {
     }
 
     fn manifest(&self, about: &About) -> Manifest {
-        let letter = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let folder = FolderLayout {
             images: "images".into(),
             table: Some("tags.csv".into()),
@@ -110,24 +110,11 @@ impl Dataset {
             poses: self.skeleton().map(|_| POSES.into()),
         };
         Manifest {
-            version: VERSION,
-            name: self.name().replace(", ", "-").chars().map(letter).collect(),
-            title: about.title.clone(),
-            licence: about.licence.clone(),
-            source: about.source.clone(),
-            paper: None,
-            note: None,
-            avatar: None,
-            bodies: None,
-            costumes: None,
-            pairs: None,
             folder: Some(folder),
-            store: None,
             image: Some(ImagePolicy { resize: Resize::Exact, ..ImagePolicy::new(self.size()) }),
             tags: Some(tag_policy(self.tags())),
             splits: self.splits(),
-            checksums: Default::default(),
-            prepare: Vec::new(),
+            ..Manifest::new(&self.name().replace(", ", "-"), about)
         }
     }
 }
@@ -153,17 +140,4 @@ fn tag_policy(tags: &TagSet) -> TagPolicy {
 /// Other kinds of names get a second extension, so that `a.jpg` and `a.png` stay two pictures.
 fn png_name(key: &str) -> String {
     if key.to_lowercase().ends_with(".png") { key.to_string() } else { format!("{key}.png") }
-}
-
-/// Makes the folder, or takes it when it is there and empty.
-fn claim(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|source| Error::io("make the folder", folder, source))?;
-    let mut entries = fs::read_dir(folder).map_err(|source| Error::io("list the folder", folder, source))?;
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => {
-            let hint = "Nothing is overwritten: choose another folder.";
-            Err(Error::file(folder, "a folder that is not empty", "an empty or a new one", hint))
-        }
-    }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::avatar::bodies::Bodies;
 use super::avatar::costumes::Costumes;
 use super::dataset::Splits;
+use super::import::About;
 use super::tags::TagSampler;
 use crate::hash::sha256;
 use crate::{Error, Result};
@@ -137,6 +138,31 @@ pub struct PreparationStep {
 }
 
 impl Manifest {
+    /// A manifest that says where pictures come from and nothing else yet; what a name may not hold becomes `-`.
+    pub(in crate::data) fn new(name: &str, about: &About) -> Manifest {
+        let letter = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+        Manifest {
+            version: VERSION,
+            name: name.chars().map(letter).collect(),
+            title: about.title.clone(),
+            licence: about.licence.clone(),
+            source: about.source.clone(),
+            paper: None,
+            note: None,
+            avatar: None,
+            bodies: None,
+            costumes: None,
+            folder: None,
+            store: None,
+            pairs: None,
+            image: None,
+            tags: None,
+            splits: Splits::default(),
+            checksums: BTreeMap::new(),
+            prepare: Vec::new(),
+        }
+    }
+
     /// Reads and checks a manifest file.
     ///
     /// # Errors

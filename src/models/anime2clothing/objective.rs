@@ -8,15 +8,14 @@ use super::generator::UNet;
 use crate::data::batch::{Batch, Images};
 use crate::data::changes::Changes;
 use crate::data::dataset::Dataset;
-use crate::losses::{adversarial, features, least_squares};
+use crate::losses::{adversarial, features, least_squares, summed};
 use crate::models::baselines::pix2pix;
 use crate::models::baselines::progan::level;
-use crate::models::translation::{Shown, Translation, check_pairs, sources, unmade};
+use crate::models::translation::{Shown, Translation, check_pairs, pictures, sources, unmade};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::nn::patch::{PatchGan, PatchNorm, PatchSpec};
 use crate::nn::progressive::Level;
-use crate::ops::arithmetic::add;
 use crate::rng::{Seed, Stream};
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::Plan;
@@ -74,18 +73,6 @@ impl Domain {
         };
         verdicts.try_into().map_err(|_| Error::shape("verdicts", &[], format!("{N}")))
     }
-}
-
-/// The sum of what there is.
-fn summed(terms: impl Iterator<Item = Result<Option<Tensor>>>) -> Result<Option<Tensor>> {
-    let mut sum: Option<Tensor> = None;
-    for term in terms {
-        sum = match (sum, term?) {
-            (Some(sum), Some(term)) => Some(add(&sum, &term)?),
-            (sum, term) => sum.or(term),
-        };
-    }
-    Ok(sum)
 }
 
 /// Σ over towers of a loss of their scores.
@@ -291,8 +278,8 @@ impl Gan for Adversaries {
             Compared::Both => ", features of the real clothing and of the input",
         };
         vec![
-            ("input", format!("a character, [N, 3, {side}, {side}] in [-1, 1]")),
-            ("output", format!("its clothing, [N, 3, {side}, {side}] in [-1, 1]")),
+            ("input", pictures("a character", side)),
+            ("output", pictures("its clothing", side)),
             (
                 "networks",
                 format!("{:?} generator, {:?} and {:?} discriminators", config.translator, config.domain, config.real),

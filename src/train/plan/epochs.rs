@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Mark, Plan, Stage};
+use crate::data::dataset::Dataset;
 use crate::{Error, Result};
 
 /// So many epochs at one learning rate, and as many more as it takes to bring it to 0 along a line, one step an epoch
@@ -41,6 +42,11 @@ impl Epochs {
         let all = self.constant + self.falling;
         stages.extend((self.constant..all).map(|epoch| stage(epoch + 1, self.factor(epoch))));
         Plan::of(stages).adam(0.5, 0.999, 1e-8)
+    }
+
+    /// The same where each epoch goes through this data set once.
+    pub fn over(self, dataset: &Dataset) -> Epochs {
+        Epochs { pictures: dataset.len() as u64, ..self }
     }
 
     /// Whether a training can follow it.

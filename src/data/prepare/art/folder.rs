@@ -11,8 +11,8 @@ use super::picture::{self, Made, MeshFile};
 use super::record::{Outcome, Record, Records, Sources};
 use super::{ArtOptions, ArtReport, SMALLEST, Transparency};
 use crate::data::claim::claim;
-use crate::data::import::walk;
-use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, PreparationStep, Resize, VERSION};
+use crate::data::import::{About, walk};
+use crate::data::manifest::{FolderLayout, ImagePolicy, Manifest, PreparationStep, Resize};
 use crate::data::prepare::measure::{DHash, near_duplicates};
 use crate::data::report::{Action, Report};
 use crate::show::save::write_whole;
@@ -274,18 +274,9 @@ fn manifest(options: &ArtOptions, images: &str, side: Option<u32>) -> Manifest {
         None => format!("Textures joined with their opacity, {opacity}"),
     };
     let step = PreparationStep { what, command: Some("tachie data game-art".into()) };
+    let name = if side == options.size { "game-art".into() } else { format!("game-art-{images}") };
+    let ArtOptions { title, licence, source, .. } = options.clone();
     Manifest {
-        version: VERSION,
-        name: if side == options.size { "game-art".into() } else { format!("game-art-{images}") },
-        title: options.title.clone(),
-        licence: options.licence.clone(),
-        source: options.source.clone(),
-        paper: None,
-        note: None,
-        avatar: None,
-        bodies: None,
-        costumes: None,
-        pairs: None,
         folder: Some(FolderLayout {
             images: images.into(),
             table: None,
@@ -293,12 +284,9 @@ fn manifest(options: &ArtOptions, images: &str, side: Option<u32>) -> Manifest {
             ignore_columns: Vec::new(),
             poses: None,
         }),
-        store: None,
         image: Some(image),
-        tags: None,
-        splits: Default::default(),
-        checksums: Default::default(),
         prepare: vec![step],
+        ..Manifest::new(&name, &About { title, licence, source })
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::dedupe::GROUPS;
 use crate::data::dataset::Split;
 use crate::data::import::{About, list_pairs};
-use crate::data::manifest::{ImagePolicy, Manifest, PairLayout, PreparationStep, Side, VERSION};
+use crate::data::manifest::{ImagePolicy, Manifest, PairLayout, PreparationStep, Side};
 use crate::data::poses::names::Names;
 use crate::data::report::{Action, Report};
 use crate::show::save::write_whole;
@@ -71,27 +71,12 @@ pub fn write_pairs(
 
 fn manifest(folder: &Path, side: Option<Side>, policy: &ImagePolicy, about: &About) -> Manifest {
     let name = folder.canonicalize().ok().and_then(|real| Some(real.file_name()?.to_string_lossy().into_owned()));
-    let letter = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let what = "Pairs of pictures found by name or laid side by side".into();
     Manifest {
-        version: VERSION,
-        name: name.unwrap_or_else(|| "pairs".into()).chars().map(letter).collect(),
-        title: about.title.clone(),
-        licence: about.licence.clone(),
-        source: about.source.clone(),
-        paper: None,
-        note: None,
-        avatar: None,
-        bodies: None,
-        costumes: None,
-        folder: None,
         pairs: Some(PairLayout::Table { table: PAIRS.into(), images: ".".into(), side }),
-        store: None,
         image: Some(policy.clone()),
-        tags: None,
-        splits: Default::default(),
-        checksums: Default::default(),
         prepare: vec![PreparationStep { what, command: Some("tachie data pairs".into()) }],
+        ..Manifest::new(&name.unwrap_or_else(|| "pairs".into()), about)
     }
 }
 

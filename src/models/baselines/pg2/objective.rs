@@ -9,6 +9,7 @@ use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::losses::adversarial;
 use crate::models::baselines::progan::neither;
+use crate::models::translation::keep_rows;
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::ops::data::pose_maps;
@@ -114,10 +115,8 @@ impl Adversaries {
         let [sources, points, stages] = &self.shown;
         if step.number == 1 {
             let (of_sources, of_points) = self.inputs(batch)?;
-            for (kept, from) in [(sources, of_sources), (points, of_points)] {
-                let rows = (0..PREVIEW).map(|row| from.get(row % batch.len().max(1))).collect::<Result<Vec<_>, _>>()?;
-                kept.set(&Tensor::stack(&rows, 0)?.to_dtype(kept.dtype())?)?;
-            }
+            keep_rows(sources, of_sources)?;
+            keep_rows(points, of_points)?;
         }
         let begun = Tensor::new(&[step.position.stage as f32], stages.device())?.to_dtype(stages.dtype())?;
         Ok(stages.set(&begun)?)

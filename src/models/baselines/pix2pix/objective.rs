@@ -10,7 +10,7 @@ use crate::data::dataset::Dataset;
 use crate::losses::{adversarial, features, least_squares};
 use crate::models::baselines::progan::neither;
 use crate::models::model::Model;
-use crate::models::translation::{Shown, Translation, check_pairs, sources, unmade};
+use crate::models::translation::{Shown, Translation, check_pairs, pictures, sources, unmade};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::nn::patch::{PatchGan, PatchNorm, PatchSpec};
@@ -192,15 +192,15 @@ impl Gan for Adversaries {
     fn summary(config: &Pix2pixConfig) -> Vec<(&'static str, String)> {
         let side = config.resolution;
         vec![
-            ("input", format!("a picture, [N, 3, {side}, {side}] in [-1, 1]")),
-            ("output", format!("a picture, [N, 3, {side}, {side}] in [-1, 1]")),
+            ("input", pictures("a picture", side)),
+            ("output", pictures("a picture", side)),
             ("networks", "a U-Net down to one pixel, a discriminator of patches".into()),
             ("losses", format!("adversarial, {} × L1", config.l1)),
         ]
     }
 
     fn for_data(config: &Pix2pixConfig, dataset: &Dataset) -> Pix2pixConfig {
-        Pix2pixConfig { epochs: Epochs { pictures: dataset.len() as u64, ..config.epochs }, ..config.clone() }
+        Pix2pixConfig { epochs: config.epochs.over(dataset), ..config.clone() }
     }
 
     fn check_data(config: &Pix2pixConfig, dataset: &Dataset) -> Result<()> {

@@ -7,14 +7,14 @@ use super::generator::Global;
 use crate::data::batch::{Batch, Images};
 use crate::data::changes::{Changes, Flip};
 use crate::data::dataset::Dataset;
-use crate::losses::{features, least_squares};
+use crate::losses::{features, least_squares, summed};
 use crate::models::baselines::progan::neither;
 use crate::models::model::Model;
-use crate::models::translation::{Shown, Translation, check_pairs, sources, unmade};
+use crate::models::translation::{Shown, Translation, check_pairs, pictures, sources, unmade};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::nn::patch::{PatchGan, PatchNorm, PatchSpec};
-use crate::ops::arithmetic::{add, affine};
+use crate::ops::arithmetic::affine;
 use crate::ops::resample::avg_pool2d_inside;
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
@@ -158,15 +158,8 @@ impl Adversaries {
 
     /// Σ over discriminators of a loss of their scores.
     fn summed(verdicts: &[Verdict], loss: fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let mut sum: Option<Tensor> = None;
-        for (scores, _) in verdicts {
-            let term = loss(scores)?;
-            sum = Some(match sum {
-                None => term,
-                Some(sum) => add(&sum, &term)?,
-            });
-        }
-        sum.ok_or_else(|| Error::invalid("pix2pixHD", "no discriminator", "at least one", ""))
+        summed(verdicts.iter().map(|(scores, _)| loss(scores).map(Some)))?
+            .ok_or_else(|| Error::invalid("pix2pixHD", "no discriminator", "at least one", ""))
     }
 
     fn generator_loss(&self, batch: &Batch, made: &Tensor) -> Result<Losses> {
@@ -174,16 +167,12 @@ impl Adversaries {
         let mut losses = Losses::new();
         losses.add("adv", &Self::summed(&verdicts, least_squares::real)?, 1.0)?;
         let wanted = self.judge(batch, &batch.images)?;
-        let mut distance: Option<Tensor> = None;
-        for ((_, found), (_, wanted)) in verdicts.iter().zip(&wanted) {
-            // 4/(n + 1) = 1 for n = 3 halvings, over all layers but the scores.
-            let term = features::matching(found, wanted, &vec![1.0; found.len()])?;
-            distance = match (distance, term) {
-                (Some(sum), Some(term)) => Some(add(&sum, &term)?),
-                (sum, term) => sum.or(term),
-            };
-        }
-        if let Some(distance) = distance {
+        // 4/(n + 1) = 1 for n = 3 halvings, over all layers but the scores.
+        let matched = verdicts
+            .iter()
+            .zip(&wanted)
+            .map(|((_, found), (_, wanted))| features::matching(found, wanted, &vec![1.0; found.len()]));
+        if let Some(distance) = summed(matched)? {
             let mean = affine(&distance, 1.0 / self.judges.len() as f64, 0.0)?;
             losses.add("features", &mean, self.config.matching)?;
         }
@@ -244,15 +233,15 @@ impl Gan for Adversaries {
     fn summary(config: &Pix2pixHdConfig) -> Vec<(&'static str, String)> {
         let side = config.resolution;
         vec![
-            ("input", format!("a picture, [N, 3, {side}, {side}] in [-1, 1]")),
-            ("output", format!("a picture, [N, 3, {side}, {side}] in [-1, 1]")),
+            ("input", pictures("a picture", side)),
+            ("output", pictures("a picture", side)),
             ("networks", format!("{} residual blocks, {} discriminators of patches", config.blocks, config.judges)),
             ("losses", format!("least squares, {} × features", config.matching)),
         ]
     }
 
     fn for_data(config: &Pix2pixHdConfig, dataset: &Dataset) -> Pix2pixHdConfig {
-        Pix2pixHdConfig { epochs: Epochs { pictures: dataset.len() as u64, ..config.epochs }, ..config.clone() }
+        Pix2pixHdConfig { epochs: config.epochs.over(dataset), ..config.clone() }
     }
 
     fn check_data(config: &Pix2pixHdConfig, dataset: &Dataset) -> Result<()> {

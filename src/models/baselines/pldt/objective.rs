@@ -9,7 +9,7 @@ use crate::data::changes::{Changes, Flip, Jitter};
 use crate::data::dataset::Dataset;
 use crate::losses::adversarial;
 use crate::models::model::Model;
-use crate::models::translation::{Shown, Translation, check_pairs, sources, unmade};
+use crate::models::translation::{Shown, Translation, check_pairs, pictures, sources, unmade};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::rng::Seed;
@@ -150,15 +150,15 @@ impl Gan for Adversaries {
 
     fn summary(config: &PldtConfig) -> Vec<(&'static str, String)> {
         vec![
-            ("input", format!("a picture, [N, 3, {SIDE}, {SIDE}] in [-1, 1]")),
-            ("output", format!("a picture, [N, 3, {SIDE}, {SIDE}] in [-1, 1]")),
+            ("input", pictures("a picture", SIDE)),
+            ("output", pictures("a picture", SIDE)),
             ("networks", format!("{:?} converter, discriminators of pictures and of pairs", config.reading)),
             ("losses", "adversarial".into()),
         ]
     }
 
     fn for_data(config: &PldtConfig, dataset: &Dataset) -> PldtConfig {
-        PldtConfig { epochs: Epochs { pictures: dataset.len() as u64, ..config.epochs }, ..config.clone() }
+        PldtConfig { epochs: config.epochs.over(dataset), ..config.clone() }
     }
 
     fn check_data(_: &PldtConfig, dataset: &Dataset) -> Result<()> {
