@@ -3,6 +3,7 @@
 pub mod anime2clothing;
 pub mod baselines;
 pub mod catalogue;
+pub mod classes;
 
 pub mod make_girls;
 pub mod model;

@@ -24,6 +24,7 @@ use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::losses::wasserstein;
 use crate::models::model::Model;
+use crate::models::translation::keep_rows;
 use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
@@ -39,6 +40,10 @@ use crate::{Error, Result};
 
 /// Characters and poses of a preview: one row per pose.
 const PREVIEW: usize = 4;
+
+/// Numbers of the latent vector that a picture is to tell: enough for the colours of hair and clothes, and few enough to be
+/// learnt beside the pose. All of them would have to show somewhere, at the cost of what else pictures show.
+const IDENTITY: usize = 8;
 
 /// A PSGAN.
 pub type Psgan = Model<Adversaries>;
@@ -59,10 +64,11 @@ impl Psgan {
 
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with at most 64
     /// channels and a hundredth of the pictures. To follow poses after so few, maps of key points are four times as strong,
-    /// and real pictures in wrong poses count as fake, neither of which the paper has.
+    /// and real pictures in wrong poses count as fake; to keep characters apart, part of the latent vector is to be read off
+    /// them. The paper has none of the three.
     pub fn tiny() -> PsganConfig {
         let (network, growth) = (tiny_shape(32), tiny_growth(32));
-        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, ..PsganConfig::default() }
+        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, identity: 2.0, ..PsganConfig::default() }
     }
 }
 
@@ -90,8 +96,8 @@ pub struct PsganConfig {
     /// the discriminator has to look at the pose. 0, off.
     pub mismatch: f64,
     /// Weight of another term that the paper does not have, for "one character in all poses" (section B.5-15 of
-    /// specs/fullbody.md): the discriminator reads the latent vector off made pictures, and the generator makes pictures of
-    /// which it can be read: mean (read − z)². 0, off, and without the head that reads.
+    /// specs/fullbody.md): the discriminator reads the first 8 numbers of the latent vector off made pictures, and the
+    /// generator makes pictures of which they can be read: mean (read − z)². 0, off, and without the head that reads.
     #[serde(default)]
     pub identity: f64,
     /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
@@ -220,13 +226,9 @@ impl Adversaries {
 
     fn generator_loss(&self, made: &Tensor, z: &Tensor, poses: &Poses, level: Level) -> Result<Losses> {
         let judge = self.discriminator.at(level, Some(poses))?;
-        if self.config.identity == 0.0 {
-            return self.config.objective.generator_loss(judge, made);
-        }
-        let [scores, read] = judge.with_latent(made)?;
-        let mut losses = Losses::new();
-        losses.add("adv", &wasserstein::generator(&scores)?, 1.0)?;
-        losses.add("identity", &apart(&read, z)?, self.config.identity)?;
+        let (scores, read) = judge.with_reading(made)?;
+        let mut losses = self.config.objective.generator_loss(&scores)?;
+        self.add_identity(&mut losses, read, z)?;
         Ok(losses)
     }
 
@@ -234,33 +236,30 @@ impl Adversaries {
         let level = level(batch, step);
         let real = fade_pictures(&batch.images, level)?;
         let (judge, exact) = (self.discriminator.at(level, Some(poses))?, self.exact.at(level, Some(poses))?);
-        let mut losses = self.config.objective.critic_loss([judge, exact], &real, made, step)?;
+        let made = made.detach();
+        let (of_real, (of_made, read)) = (judge.logit(&real)?, judge.with_reading(&made)?);
+        let mut losses = self.config.objective.critic_loss([&of_real, &of_made], exact, [&real, &made], step)?;
         if self.config.mismatch > 0.0 {
             let others = poses.exchanged()?;
             let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
-            losses.add("mismatch", &wasserstein::critic(&judge.logit(&real)?, &of_others)?, self.config.mismatch)?;
+            losses.add("mismatch", &wasserstein::critic(&of_real, &of_others)?, self.config.mismatch)?;
         }
-        if self.config.identity > 0.0 {
-            let [_, read] = judge.with_latent(&made.detach())?;
-            losses.add("identity", &apart(&read, z)?, self.config.identity)?;
-        }
+        self.add_identity(&mut losses, read, z)?;
         Ok(losses)
     }
 
-    /// Writes down the poses of previews, from the first minibatch.
-    fn keep_poses(&self, batch: &Batch) -> Result<()> {
-        if let Some(points) = &batch.points {
-            let rows: Vec<Tensor> =
-                (0..PREVIEW).map(|row| points.get(row % batch.len().max(1))).collect::<Result<_, _>>()?;
-            self.shown.set(&Tensor::stack(&rows, 0)?.to_dtype(self.shown.dtype())?)?;
+    /// How far what was read off made pictures is from their latents, with the head that reads.
+    fn add_identity(&self, losses: &mut Losses, read: Option<Tensor>, z: &Tensor) -> Result<()> {
+        if let Some(read) = read {
+            losses.add("identity", &apart(&read, z)?, self.config.identity)?;
         }
         Ok(())
     }
 }
 
-/// mean (read − z)² over all numbers of latent vectors.
+/// mean (read − z)² over the first numbers of latent vectors, as many as were read.
 fn apart(read: &Tensor, z: &Tensor) -> Result<Tensor> {
-    let away = (full(read)? - full(z)?)?;
+    let away = (full(read)? - full(&z.narrow(1, 0, read.dims()[1])?.contiguous()?)?)?;
     reduce::mean(&mul(&away, &away)?)
 }
 
@@ -271,9 +270,9 @@ impl Gan for Adversaries {
     fn new(config: &PsganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
         let &PsganConfig { ref network, keypoints, inject, group, identity, .. } = config;
-        let latent = if identity > 0.0 { network.latent } else { 0 };
+        let reads = if identity > 0.0 { network.latent.min(IDENTITY) } else { 0 };
         let (makes, judges) = (params.pp(Player::Generator.prefix()), params.pp(Player::Discriminator.prefix()));
-        let spec = DiscriminatorSpec { group, keypoints, inject, latent, ..DiscriminatorSpec::default() };
+        let spec = DiscriminatorSpec { group, keypoints, inject, reads, ..DiscriminatorSpec::default() };
         Ok(Adversaries {
             config: config.clone(),
             generator: Generator::new(network, keypoints, &makes)?,
@@ -318,8 +317,8 @@ impl Gan for Adversaries {
         match who {
             Player::Generator => {
                 self.generator.set_level(level)?;
-                if step.number == 1 {
-                    self.keep_poses(batch)?;
+                if let (1, Some(points)) = (step.number, &batch.points) {
+                    keep_rows(&self.shown, points)?;
                 }
                 self.generator_loss(&made, &z, &poses, level)
             }

@@ -17,7 +17,8 @@ use crate::{difference, normal, numbers};
 
 fn config(strength: Strength) -> StyleganConfig {
     let augment = AugmentConfig { strength, transforms: Transforms::bgc() };
-    StyleganConfig { network: network(), growth: growth(), group: Group::Whole, ..Stylegan::tiny() }.augmented(augment)
+    StyleganConfig { network: network(), growth: growth(), group: Group::Whole, ..Stylegan::tiny_few_bodies() }
+        .augmented(augment)
 }
 
 /// Fast enough to be at work in 24 steps.

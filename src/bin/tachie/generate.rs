@@ -64,6 +64,9 @@ pub struct Args {
     /// Layers whose styles are drawn towards the mean, from the first on [default: all]
     #[arg(long, value_name = "N", requires = "truncation")]
     cutoff: Option<usize>,
+    /// Draw this class, of a model that was trained with classes ("green hair"; Progressive GAN)
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// Noise that layers add (StyleGAN)
     #[arg(long, value_enum, default_value = "const")]
     noise_mode: NoiseArg,
@@ -110,6 +113,10 @@ pub fn run(args: Args) -> Result<()> {
     }
     let numbers = seeds::parse(args.seeds.as_deref().unwrap_or_default())?;
     let images = match args.from.model()?.as_str() {
+        "stylegan" if args.class.is_some() => {
+            let hint = "StyleGAN has no classes; leave the option out.";
+            return Err(Error::invalid("--class", "a model without classes", "a Progressive GAN with them", hint));
+        }
         "stylegan" => {
             let model: Stylegan = args.from.open(&device)?;
             let truncation = args.truncation.map(|psi| Truncation { psi, cutoff: args.cutoff });
@@ -121,7 +128,8 @@ pub fn run(args: Args) -> Result<()> {
                 return Err(Error::invalid("--truncation", "a model without styles", "a StyleGAN", hint));
             }
             let model: Progan = args.from.open(&device)?;
-            model.draw(&model.latents(&numbers)?)?
+            let z = model.latents(&numbers)?;
+            args.class.as_ref().map_or_else(|| model.draw(&z), |class| model.draw_class(&z, class))?
         }
         other => {
             let hint = match other {

@@ -4,15 +4,20 @@
 //! What differs from the authors' code, and why: both activations of a discriminator's block come after the convolution
 //! that halves, fused or not, so that one set of weights means one function; the schedule is looked at every step rather
 //! than every fourth; the running average moves after the generator rather than before it, one step earlier.
-//! Labels, which only their CIFAR runs use, are left out.
+//!
+//! With [`classes`](ProganConfig::labelled), as in the authors' runs on labelled pictures, the class is joined to the latent
+//! vector, and the discriminator reads it off the pictures by a second head (`blocks.4.reader`), whose cross entropy counts
+//! once for each kind of picture.
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::batch::{Batch, Images};
+use crate::data::dataset::Dataset;
+use crate::data::tags::TagSet;
 use crate::losses::{penalty, wasserstein};
+use crate::models::classes::{Classes, surprise};
 use crate::models::model::Model;
-use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
@@ -33,13 +38,13 @@ impl Progan {
     /// The paper's own run at 1024 px: 16 pictures a minibatch or fewer, which are all one group.
     pub fn paper() -> ProganConfig {
         let (network, growth) = (GrowingShape::paper(1024), Growth::v1(1024));
-        ProganConfig { network, group: Group::Whole, objective: WassersteinConfig::default(), growth }
+        ProganConfig { network, group: Group::Whole, objective: WassersteinConfig::default(), classes: None, growth }
     }
 
     /// The later presets of the authors' code, for pictures of this side.
     pub fn authors(gpus: Gpus, resolution: usize) -> ProganConfig {
         let (network, growth) = (GrowingShape::paper(resolution), Growth::v2(gpus, resolution));
-        ProganConfig { network, group: Group::Of(4), objective: WassersteinConfig::default(), growth }
+        ProganConfig { network, growth, group: Group::Of(4), ..Progan::paper() }
     }
 
     /// What PSGAN's structures are compared with (its figure 5): 256 px, and its own schedule.
@@ -91,6 +96,9 @@ pub struct ProganConfig {
     pub group: Group,
     /// The losses.
     pub objective: WassersteinConfig,
+    /// The classes that pictures are made of; none, unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
     /// The schedule.
     pub growth: Growth,
 }
@@ -112,23 +120,22 @@ impl Default for WassersteinConfig {
 }
 
 impl WassersteinConfig {
-    /// L_D = mean D(G) − mean D(x) + 10·mean (‖∂D/∂x̂‖ − 1)² + 0.001·mean D(x)². `judge` scores, `exact` is the same
-    /// network in f32, which is penalised.
+    /// L_D = mean D(G) − mean D(x) + 10·mean (‖∂D/∂x̂‖ − 1)² + 0.001·mean D(x)², from the scores of real and made pictures;
+    /// `exact` is the network in f32, which is penalised.
     pub(crate) fn critic_loss(
         &self,
-        [judge, exact]: [Judge; 2],
-        real: &Tensor,
-        made: &Tensor,
+        [of_real, of_made]: [&Tensor; 2],
+        exact: Judge,
+        [real, made]: [&Tensor; 2],
         step: &Step,
     ) -> Result<Losses> {
-        let of_real = judge.logit(real)?;
         let mut losses = Losses::new();
-        losses.add("adv", &wasserstein::critic(&of_real, &judge.logit(&made.detach())?)?, 1.0)?;
+        losses.add("adv", &wasserstein::critic(of_real, of_made)?, 1.0)?;
         if self.penalty > 0.0 {
             let penalty = penalty::wgan_gp(&exact, real, made, &mut step.stream("wgan-gp"))?;
             losses.add("gp", &penalty, self.penalty)?;
         }
-        losses.add("drift", &wasserstein::drift(&of_real)?, self.drift)?;
+        losses.add("drift", &wasserstein::drift(of_real)?, self.drift)?;
         Ok(losses)
     }
 
@@ -138,9 +145,9 @@ impl WassersteinConfig {
     }
 
     /// L_G = −mean D(G).
-    pub(crate) fn generator_loss(&self, judge: Judge, made: &Tensor) -> Result<Losses> {
+    pub(crate) fn generator_loss(&self, of_made: &Tensor) -> Result<Losses> {
         let mut losses = Losses::new();
-        losses.add("adv", &wasserstein::generator(&judge.logit(made)?)?, 1.0)?;
+        losses.add("adv", &wasserstein::generator(of_made)?, 1.0)?;
         Ok(losses)
     }
 }
@@ -191,6 +198,26 @@ impl ProganConfig {
         self.network.resolution
     }
 
+    /// The same for pictures of the tags of one exclusive group ("hair colour") of a data set's vocabulary.
+    ///
+    /// # Errors
+    /// When it has no such group.
+    pub fn labelled(self, tags: &TagSet, group: &str) -> Result<ProganConfig> {
+        Ok(ProganConfig { classes: Some(Classes::new(tags, group)?), ..self })
+    }
+
+    /// The classes of `n` pictures, one after the other and again from the first.
+    pub(crate) fn in_turn(&self, n: usize, like: &Tensor) -> Result<Option<Tensor>> {
+        let count = self.class_count()?.max(1);
+        let numbers: Vec<usize> = (0..n).map(|i| i % count).collect();
+        self.classes.as_ref().map(|classes| classes.rows(&numbers, like)).transpose()
+    }
+
+    /// How many classes there are; 0 without.
+    fn class_count(&self) -> Result<usize> {
+        self.classes.as_ref().map_or(Ok(0), |classes| Ok(classes.names()?.len()))
+    }
+
     /// Freshly initialised networks with seed 0.
     ///
     /// # Errors
@@ -213,7 +240,16 @@ impl ProganConfig {
     /// Names the first number that cannot be used.
     pub fn check(&self) -> Result<()> {
         self.network.check()?;
+        self.class_count()?;
         check_growth(&self.growth, self.size())
+    }
+}
+
+/// Latents `[N, Z]` with the classes `[N, C]` after them, if there are any.
+pub(crate) fn joined(z: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
+    match classes {
+        Some(classes) => Ok(Tensor::cat(&[z, &classes.to_dtype(z.dtype())?], 1)?),
+        None => Ok(z.clone()),
     }
 }
 
@@ -236,10 +272,12 @@ impl Gan for Adversaries {
     fn new(config: &ProganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
         let judge = params.pp(Player::Discriminator.prefix());
-        let spec = DiscriminatorSpec { group: config.group, ..DiscriminatorSpec::default() };
+        let reads = config.class_count()?;
+        let spec = DiscriminatorSpec { group: config.group, reads, ..DiscriminatorSpec::default() };
+        let network = GrowingShape { latent: config.network.latent + reads, ..config.network.clone() };
         Ok(Adversaries {
             config: config.clone(),
-            generator: Generator::new(&config.network, 0, &params.pp(Player::Generator.prefix()))?,
+            generator: Generator::new(&network, 0, &params.pp(Player::Generator.prefix()))?,
             discriminator: Discriminator::new(&config.network, spec, &judge)?,
             exact: Discriminator::new(&config.network, spec, &judge.computing_in(Precision::F32)?)?,
         })
@@ -252,22 +290,43 @@ impl Gan for Adversaries {
     fn summary(config: &ProganConfig) -> Vec<(&'static str, String)> {
         let mut rows = config.network.summary(&format!("z of {} normal numbers", config.network.latent));
         rows.push(("losses", config.objective.summary()));
+        if let Some(Ok(names)) = config.classes.as_ref().map(Classes::names) {
+            rows.push(("classes", names.join(", ")));
+        }
         rows
+    }
+
+    fn check_data(config: &ProganConfig, dataset: &Dataset) -> Result<()> {
+        config.classes.as_ref().map_or(Ok(()), |classes| classes.check(dataset))
     }
 
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
         let (level, objective) = (level(batch, step), &self.config.objective);
         let z = latents(step, who, [batch.len(), self.config.network.latent], &batch.images)?;
-        let made = self.generator.forward(&z, None, level)?;
+        let classes = self.config.classes.as_ref().map(|classes| classes.of(batch)).transpose()?;
+        let made = self.generator.forward(&joined(&z, classes.as_ref())?, None, level)?;
         let judge = self.discriminator.at(level, None)?;
+        let read_right = |losses: &mut Losses, name: &str, read: Option<Tensor>| match (read, &classes) {
+            (Some(read), Some(classes)) => losses.add(name, &surprise(&read, classes)?, 1.0).map(|_| ()),
+            _ => Ok(()),
+        };
         match who {
             Player::Generator => {
                 self.generator.set_level(level)?;
-                objective.generator_loss(judge, &made)
+                let (scores, read) = judge.with_reading(&made)?;
+                let mut losses = objective.generator_loss(&scores)?;
+                read_right(&mut losses, "class", read)?;
+                Ok(losses)
             }
             Player::Discriminator => {
-                let real = fade_pictures(&batch.images, level)?;
-                objective.critic_loss([judge, self.exact.at(level, None)?], &real, &made, step)
+                let (real, made) = (fade_pictures(&batch.images, level)?, made.detach());
+                let ((of_real, real_class), (of_made, made_class)) =
+                    (judge.with_reading(&real)?, judge.with_reading(&made)?);
+                let exact = self.exact.at(level, None)?;
+                let mut losses = objective.critic_loss([&of_real, &of_made], exact, [&real, &made], step)?;
+                read_right(&mut losses, "class_real", real_class)?;
+                read_right(&mut losses, "class_fake", made_class)?;
+                Ok(losses)
             }
             other => Err(neither(other)),
         }
@@ -276,6 +335,7 @@ impl Gan for Adversaries {
     fn preview(&self, seed: Seed) -> Result<Images> {
         let device = self.generator.device();
         let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
-        Images::new(self.generator.finished(&z, None)?.clamp(-1f32, 1f32)?)
+        let classes = self.config.in_turn(PREVIEW, &z)?;
+        Images::new(self.generator.finished(&joined(&z, classes.as_ref())?, None)?.clamp(-1f32, 1f32)?)
     }
 }

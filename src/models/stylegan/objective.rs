@@ -85,7 +85,11 @@ impl Adversaries {
         let of_real = self.transforms("augment/real", real, step)?;
         let made = self.transforms("augment/fake", made, step)?.apply(&made.detach())?;
         match &self.config.objective {
-            Objective::Wasserstein(config) => config.critic_loss([judge, exact], &of_real.apply(real)?, &made, step),
+            Objective::Wasserstein(config) => {
+                let real = of_real.apply(real)?;
+                let scores = [judge.logit(&real)?, judge.logit(&made)?];
+                config.critic_loss(scores.each_ref(), exact, [&real, &made], step)
+            }
             Objective::Logistic { gamma } => {
                 // The penalty's scores of the real pictures are the loss's. Its gradient is with respect to the pictures
                 // before they are transformed, as in the authors' code.
@@ -116,7 +120,7 @@ impl Adversaries {
         let judge = self.discriminator.at(level, None)?;
         let made = self.transforms("augment/generator", made, step)?.apply(made)?;
         match &self.config.objective {
-            Objective::Wasserstein(config) => config.generator_loss(judge, &made),
+            Objective::Wasserstein(config) => config.generator_loss(&judge.logit(&made)?),
             Objective::Logistic { .. } => {
                 let mut losses = Losses::new();
                 losses.add("adv", &adversarial::real(&judge.logit(&made)?)?, 1.0)?;

@@ -44,19 +44,19 @@ pub struct DiscriminatorSpec {
     pub keypoints: usize,
     /// Where they come in.
     pub inject: Inject,
-    /// Numbers of the latent vector that a second head reads off a picture; 0 for no such head.
-    pub latent: usize,
+    /// Numbers that a second head reads off a picture, a latent vector or classes; 0 for no such head.
+    pub reads: usize,
 }
 
 impl Default for DiscriminatorSpec {
     /// Progressive GAN's: groups of 4, no blur, no poses.
     fn default() -> Self {
-        DiscriminatorSpec { group: Group::Of(4), blur: false, keypoints: 0, inject: Inject::Features, latent: 0 }
+        DiscriminatorSpec { group: Group::Of(4), blur: false, keypoints: 0, inject: Inject::Features, reads: 0 }
     }
 }
 
 /// From a picture of any resolution up to the finished one, and its key points if there are any, to a score.
-/// Parameters: `from_rgb.<resolution>`, `blocks.<resolution>.{conv0, conv1, conv, dense0, dense1, latent}`.
+/// Parameters: `from_rgb.<resolution>`, `blocks.<resolution>.{conv0, conv1, conv, dense0, dense1, reader}`.
 #[derive(Clone, Debug)]
 pub struct Discriminator {
     shape: GrowingShape,
@@ -67,7 +67,7 @@ pub struct Discriminator {
     conv: PosedConv2d,
     dense0: EqualLinear,
     dense1: EqualLinear,
-    latent: Option<EqualLinear>,
+    reader: Option<EqualLinear>,
 }
 
 /// Two convolutions, halving.
@@ -107,7 +107,7 @@ impl Discriminator {
             })
         };
         let (last, hidden, scope) = (shape.channels(4), shape.hidden(), blocks.pp("4"));
-        let latent = |n: usize| EqualLinear::new(&scope.pp("latent"), hidden, n, Equal::linear(1.0));
+        let reader = |n: usize| EqualLinear::new(&scope.pp("reader"), hidden, n, Equal::linear(1.0));
         Ok(Discriminator {
             shape: shape.clone(),
             spec,
@@ -116,7 +116,7 @@ impl Discriminator {
             conv: PosedConv2d::new(&scope.pp("conv"), [last + 1, to_features], last, 3, Equal::relu())?,
             dense0: EqualLinear::new(&scope.pp("dense0"), 16 * last, hidden, Equal::relu())?,
             dense1: EqualLinear::new(&scope.pp("dense1"), hidden, 1, Equal::linear(1.0))?,
-            latent: if spec.latent > 0 { Some(latent(spec.latent)?) } else { None },
+            reader: if spec.reads > 0 { Some(reader(spec.reads)?) } else { None },
         })
     }
 
@@ -195,16 +195,14 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Scores `[N, 1]` of pictures, and the latent vectors `[N, Z]` that the second head reads off them.
+    /// Scores `[N, 1]` of pictures, and what the second head, if there is one, reads off them, `[N, reads]`.
     ///
     /// # Errors
-    /// When the shapes do not fit, or there is no such head.
-    pub fn with_latent(&self, pictures: &Tensor) -> Result<[Tensor; 2]> {
-        let Some(latent) = &self.network.latent else {
-            return Err(Error::invalid("discriminator", "no head for latent vectors", "one", ""));
-        };
+    /// When the shapes do not fit.
+    pub fn with_reading(&self, pictures: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
         let seen = self.network.seen(pictures, self.poses, self.level)?;
-        Ok([self.network.dense1.forward(&seen)?, latent.forward(&seen)?])
+        let read = self.network.reader.as_ref().map(|reader| reader.forward(&seen)).transpose()?;
+        Ok((self.network.dense1.forward(&seen)?, read))
     }
 }
 

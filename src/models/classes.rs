@@ -1,0 +1,146 @@
+//! Labels of networks that grow (Karras et al. 2018, the authors' code; Odena et al. 2017, arXiv:1610.09585): which of
+//! several classes a picture belongs to, joined to the latent vector, and read off pictures by a second head of the
+//! discriminator.
+
+use candle_core::{D, Tensor};
+use candle_nn::ops::log_softmax;
+use serde::{Deserialize, Serialize};
+
+use crate::data::batch::Batch;
+use crate::data::dataset::Dataset;
+use crate::data::tags::{TagGroup, TagSet};
+use crate::ops::cast::full;
+use crate::{Error, Result};
+
+/// Classes that pictures are made of: the tags of one exclusive group of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classes {
+    /// The vocabulary of the data set.
+    tags: TagSet,
+    /// The group's name.
+    group: String,
+}
+
+impl Classes {
+    /// The tags of a group ("hair colour") of this vocabulary.
+    ///
+    /// # Errors
+    /// When it has no such group; the message names those that it has.
+    pub fn new(tags: &TagSet, group: &str) -> Result<Classes> {
+        let classes = Classes { tags: tags.clone(), group: group.into() };
+        classes.found().map(|_| classes.clone())
+    }
+
+    fn found(&self) -> Result<&TagGroup> {
+        let groups = self.tags.groups();
+        groups.iter().find(|group| group.name == self.group && !group.members.is_empty()).ok_or_else(|| {
+            let known: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+            let expected = if known.is_empty() { "tags with exclusive groups".into() } else { known.join(", ") };
+            Error::invalid("classes", format!("the group \"{}\"", self.group), expected, "")
+        })
+    }
+
+    /// Their names, in the order of the numbers that the networks see.
+    ///
+    /// # Errors
+    /// When the vocabulary has no such group, which only a damaged file says.
+    pub fn names(&self) -> Result<Vec<&str>> {
+        let names = self.tags.names();
+        Ok(self.found()?.members.iter().map(|&id| names[id]).collect())
+    }
+
+    /// Number of a class.
+    ///
+    /// # Errors
+    /// When no class has this name; the message names all.
+    pub fn number(&self, name: &str) -> Result<usize> {
+        let id = self.tags.find(name);
+        let place = self.found()?.members.iter().position(|&member| Some(member) == id);
+        place.ok_or(()).or_else(|()| {
+            let known = self.names()?.join(", ");
+            Err(Error::invalid(format!("class of the group \"{}\"", self.group), format!("\"{name}\""), known, ""))
+        })
+    }
+
+    /// That a data set has these tags.
+    ///
+    /// # Errors
+    /// When it has others.
+    pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        if dataset.tags().names() == self.tags.names() {
+            return Ok(());
+        }
+        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", self.tags));
+        let hint = "Take the classes from the data set: `Classes::new(data.tags(), \"hair colour\")`.";
+        Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint))
+    }
+
+    /// `[N, C]`, 1 for the class of each picture of a batch; a row of zeros for one without.
+    ///
+    /// # Errors
+    /// When the batch has no labels, or others.
+    pub(crate) fn of(&self, batch: &Batch) -> Result<Tensor> {
+        let Some(labels) = &batch.labels else {
+            return Err(Error::invalid("batch", "pictures without labels", format!("a {} each", self.group), ""));
+        };
+        if labels.dims() != [batch.len(), self.tags.len()] {
+            let expected = format!("[{}, {}]", batch.len(), self.tags.len());
+            return Err(Error::shape("batch: labels", labels.dims(), expected));
+        }
+        let members: Vec<u32> = self.found()?.members.iter().map(|&id| id as u32).collect();
+        let count = members.len();
+        Ok(labels.index_select(&Tensor::from_vec(members, count, labels.device())?, 1)?)
+    }
+
+    /// `[N, C]`, 1 for each of these classes by number.
+    pub(crate) fn rows(&self, numbers: &[usize], like: &Tensor) -> Result<Tensor> {
+        let count = self.found()?.members.len();
+        let mut rows = vec![0f32; numbers.len() * count];
+        for (row, &number) in numbers.iter().enumerate() {
+            if number >= count {
+                let expected = format!("0 to {}", count - 1);
+                return Err(Error::invalid("number of a class", number.to_string(), expected, ""));
+            }
+            rows[row * count + number] = 1.0;
+        }
+        Ok(Tensor::from_vec(rows, (numbers.len(), count), like.device())?.to_dtype(like.dtype())?)
+    }
+}
+
+/// mean −log of the softmax of `read` `[N, C]` at the class `wanted` `[N, C]` says; a scalar, 0 or more.
+///
+/// # Errors
+/// When the shapes differ.
+pub(crate) fn surprise(read: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    let read = full(read)?;
+    let each = log_softmax(&read, D::Minus1)?.mul(&wanted.to_dtype(read.dtype())?)?.sum(D::Minus1)?;
+    Ok(each.mean_all()?.neg()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn classes_are_the_tags_of_a_group() {
+        let tags = TagSet::make_girls();
+        let classes = Classes::new(&tags, "eye colour").unwrap();
+        let names = classes.names().unwrap();
+        assert_eq!(classes.number(names[2]).unwrap(), 2);
+        let message = classes.number("green hair").unwrap_err().to_string();
+        assert!(message.contains("green hair") && message.contains(names[0]), "{message}");
+        let message = Classes::new(&tags, "shoes").unwrap_err().to_string();
+        assert!(message.contains("eye colour"), "{message}");
+    }
+
+    #[test]
+    fn cross_entropy_of_pytorch() {
+        // torch.nn.functional.cross_entropy([[1, 2, 3], [0.5, 0, -1]], [2, 1]), PyTorch 2.15.
+        let read = Tensor::new(&[[1f32, 2.0, 3.0], [0.5, 0.0, -1.0]], &Device::Cpu).unwrap();
+        let wanted = Tensor::new(&[[0f32, 0.0, 1.0], [0.0, 1.0, 0.0]], &Device::Cpu).unwrap();
+        let found = surprise(&read, &wanted).unwrap().to_scalar::<f32>().unwrap();
+        assert!((found - 0.755_868_3).abs() < 1e-6, "{found}");
+    }
+}
