@@ -18,6 +18,7 @@ mod splits;
 pub mod store;
 mod tag_table;
 pub mod tags;
+mod whom;
 
 pub use batch::{Batch, Images};
 pub use dataset::{Dataset, Source};

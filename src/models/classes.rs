@@ -50,6 +50,14 @@ impl Classes {
         Ok(self.found()?.members.iter().map(|&id| names[id]).collect())
     }
 
+    /// How many there are.
+    ///
+    /// # Errors
+    /// As [`names`](Classes::names).
+    pub(crate) fn len(&self) -> Result<usize> {
+        Ok(self.found()?.members.len())
+    }
+
     /// Number of a class.
     ///
     /// # Errors
@@ -95,7 +103,7 @@ impl Classes {
 
     /// `[N, C]`, 1 for each of these classes by number.
     pub(crate) fn rows(&self, numbers: &[usize], like: &Tensor) -> Result<Tensor> {
-        let count = self.found()?.members.len();
+        let count = self.len()?;
         let mut rows = vec![0f32; numbers.len() * count];
         for (row, &number) in numbers.iter().enumerate() {
             if number >= count {
@@ -106,6 +114,30 @@ impl Classes {
         }
         Ok(Tensor::from_vec(rows, (numbers.len(), count), like.device())?.to_dtype(like.dtype())?)
     }
+}
+
+/// Latents `[N, Z]` with the classes of as many pictures after them, one after the other and again from the first, if there
+/// are classes.
+pub(crate) fn in_turn(classes: Option<&Classes>, z: &Tensor) -> Result<Tensor> {
+    let Some(classes) = classes else {
+        return Ok(z.clone());
+    };
+    let count = classes.len()?;
+    let numbers: Vec<usize> = (0..z.dims().first().copied().unwrap_or(0)).map(|i| i % count).collect();
+    joined(z, Some(&classes.rows(&numbers, z)?))
+}
+
+/// Latents `[N, Z]` with classes `[N, C]` after them, if there are any.
+pub(crate) fn joined(z: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
+    match classes {
+        Some(classes) => Ok(Tensor::cat(&[z, &classes.to_dtype(z.dtype())?], 1)?),
+        None => Ok(z.clone()),
+    }
+}
+
+/// How many classes there are; 0 without.
+pub(crate) fn count(classes: Option<&Classes>) -> Result<usize> {
+    classes.map_or(Ok(0), Classes::len)
 }
 
 /// mean −log of the softmax of `read` `[N, C]` at the class `wanted` `[N, C]` says; a scalar, 0 or more.

@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::baselines::progan::{WassersteinConfig, check_growth, latents, level, neither, tiny_growth, tiny_shape};
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
+use crate::data::tags::TagSet;
 use crate::losses::wasserstein;
+use crate::models::classes::{Classes, count, in_turn, joined, surprise};
 use crate::models::model::Model;
 use crate::models::translation::keep_rows;
 use crate::nn::critic::Critic;
@@ -64,11 +66,11 @@ impl Psgan {
 
     /// Networks for 32 px that learn on two CPU cores in minutes: the method is the paper's, with at most 64
     /// channels and a hundredth of the pictures. To follow poses after so few, maps of key points are four times as strong,
-    /// and real pictures in wrong poses count as fake; to keep characters apart, part of the latent vector is to be read off
-    /// them. The paper has none of the three.
+    /// and real pictures in wrong poses count as fake, neither of which the paper has. In so short a time characters are not
+    /// told apart in all poses by their latents alone: [`labelled`](PsganConfig::labelled) tells who they are.
     pub fn tiny() -> PsganConfig {
         let (network, growth) = (tiny_shape(32), tiny_growth(32));
-        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, identity: 2.0, ..PsganConfig::default() }
+        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, ..PsganConfig::default() }
     }
 }
 
@@ -100,6 +102,10 @@ pub struct PsganConfig {
     /// generator makes pictures of which they can be read: mean (read − z)². 0, off, and without the head that reads.
     #[serde(default)]
     pub identity: f64,
+    /// Who the characters are ([`labelled`](PsganConfig::labelled)): as for labels of Progressive GAN, who a character is is
+    /// joined to its latent vector and read off pictures. None, unless set: the paper has latent vectors only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
     /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
     /// ([`Growth::psgan_short`] is the other reading); the running average, of which the paper says nothing, is
     /// Progressive GAN's ([`PsganConfig::half_life`] is the other choice), and so are the resets of the optimizer.
@@ -121,6 +127,7 @@ impl Default for PsganConfig {
             objective: WassersteinConfig::default(),
             mismatch: 0.0,
             identity: 0.0,
+            classes: None,
             growth: Growth::psgan(1024),
         }
     }
@@ -160,9 +167,24 @@ impl PsganConfig {
         self
     }
 
+    /// The same for characters that are told apart by an exclusive group of a data set's tags, as
+    /// [`Dataset::labelled_by`] gives them: the other way to "one character in all poses" (section B.5-15 of
+    /// specs/fullbody.md). Latent vectors have a number more for each of them.
+    ///
+    /// # Errors
+    /// When the tags have no such group.
+    pub fn labelled(self, tags: &TagSet, group: &str) -> Result<PsganConfig> {
+        Ok(PsganConfig { classes: Some(Classes::new(tags, group)?), ..self })
+    }
+
     /// Key points `[N, M, 3]`, x and y as shares of the side, as the networks read them.
     pub(crate) fn poses(&self, points: &Tensor) -> Result<Poses> {
         Ok(Poses::of_shares(points, self.size())?.amplified(self.amplitude))
+    }
+
+    /// How many numbers of the latent vector are read off pictures.
+    fn latent_reads(&self) -> usize {
+        if self.identity > 0.0 { self.network.latent.min(IDENTITY) } else { 0 }
     }
 
     /// Whether networks can be built and trained with these numbers.
@@ -183,6 +205,7 @@ impl PsganConfig {
         if let Some((what, found)) = weights.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)) {
             return Err(Error::invalid(what, found.to_string(), "a number that is not negative", ""));
         }
+        count(self.classes.as_ref())?;
         check_growth(&self.growth, self.size())
     }
 }
@@ -224,42 +247,65 @@ impl Adversaries {
         }
     }
 
-    fn generator_loss(&self, made: &Tensor, z: &Tensor, poses: &Poses, level: Level) -> Result<Losses> {
+    fn generator_loss(&self, made: &Tensor, who: &Told, poses: &Poses, level: Level) -> Result<Losses> {
         let judge = self.discriminator.at(level, Some(poses))?;
         let (scores, read) = judge.with_reading(made)?;
         let mut losses = self.config.objective.generator_loss(&scores)?;
-        self.add_identity(&mut losses, read, z)?;
+        self.add_reading(&mut losses, "", read, who)?;
         Ok(losses)
     }
 
-    fn critic_loss(&self, batch: &Batch, made: &Tensor, z: &Tensor, poses: &Poses, step: &Step) -> Result<Losses> {
+    fn critic_loss(&self, batch: &Batch, made: &Tensor, who: &Told, poses: &Poses, step: &Step) -> Result<Losses> {
         let level = level(batch, step);
         let real = fade_pictures(&batch.images, level)?;
         let (judge, exact) = (self.discriminator.at(level, Some(poses))?, self.exact.at(level, Some(poses))?);
         let made = made.detach();
-        let (of_real, (of_made, read)) = (judge.logit(&real)?, judge.with_reading(&made)?);
+        let ((of_real, read_real), (of_made, read)) = (judge.with_reading(&real)?, judge.with_reading(&made)?);
         let mut losses = self.config.objective.critic_loss([&of_real, &of_made], exact, [&real, &made], step)?;
         if self.config.mismatch > 0.0 {
             let others = poses.exchanged()?;
             let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
             losses.add("mismatch", &wasserstein::critic(&of_real, &of_others)?, self.config.mismatch)?;
         }
-        self.add_identity(&mut losses, read, z)?;
+        self.add_reading(&mut losses, "_fake", read, who)?;
+        if let (Some(read), Some(classes)) = (read_real, &who.classes) {
+            losses.add("class_real", &surprise(&self.class_part(&read)?, classes)?, 1.0)?;
+        }
         Ok(losses)
     }
 
-    /// How far what was read off made pictures is from their latents, with the head that reads.
-    fn add_identity(&self, losses: &mut Losses, read: Option<Tensor>, z: &Tensor) -> Result<()> {
-        if let Some(read) = read {
-            losses.add("identity", &apart(&read, z)?, self.config.identity)?;
+    /// How far what was read off made pictures is from what they are made of, with the head that reads.
+    fn add_reading(&self, losses: &mut Losses, of: &str, read: Option<Tensor>, who: &Told) -> Result<()> {
+        let Some(read) = read else { return Ok(()) };
+        if self.config.identity > 0.0 {
+            losses.add(
+                "identity",
+                &apart(&read.narrow(1, 0, self.config.latent_reads())?, &who.z)?,
+                self.config.identity,
+            )?;
+        }
+        if let Some(classes) = &who.classes {
+            losses.add(&format!("class{of}"), &surprise(&self.class_part(&read)?, classes)?, 1.0)?;
         }
         Ok(())
     }
+
+    /// The classes in what the head reads, after the numbers of the latent vector.
+    fn class_part(&self, read: &Tensor) -> Result<Tensor> {
+        let first = self.config.latent_reads();
+        Ok(read.narrow(1, first, read.dims()[1] - first)?.contiguous()?)
+    }
+}
+
+/// What characters are made of.
+struct Told {
+    z: Tensor,
+    classes: Option<Tensor>,
 }
 
 /// mean (read − z)² over the first numbers of latent vectors, as many as were read.
 fn apart(read: &Tensor, z: &Tensor) -> Result<Tensor> {
-    let away = (full(read)? - full(&z.narrow(1, 0, read.dims()[1])?.contiguous()?)?)?;
+    let away = (full(&read.contiguous()?)? - full(&z.narrow(1, 0, read.dims()[1])?.contiguous()?)?)?;
     reduce::mean(&mul(&away, &away)?)
 }
 
@@ -269,13 +315,15 @@ impl Gan for Adversaries {
 
     fn new(config: &PsganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
-        let &PsganConfig { ref network, keypoints, inject, group, identity, .. } = config;
-        let reads = if identity > 0.0 { network.latent.min(IDENTITY) } else { 0 };
+        let &PsganConfig { ref network, keypoints, inject, group, .. } = config;
+        let classes = count(config.classes.as_ref())?;
+        let reads = config.latent_reads() + classes;
+        let whole = GrowingShape { latent: network.latent + classes, ..network.clone() };
         let (makes, judges) = (params.pp(Player::Generator.prefix()), params.pp(Player::Discriminator.prefix()));
         let spec = DiscriminatorSpec { group, keypoints, inject, reads, ..DiscriminatorSpec::default() };
         Ok(Adversaries {
             config: config.clone(),
-            generator: Generator::new(network, keypoints, &makes)?,
+            generator: Generator::new(&whole, keypoints, &makes)?,
             discriminator: Discriminator::new(network, spec, &judges)?,
             exact: Discriminator::new(network, spec, &judges.computing_in(Precision::F32)?)?,
             shown: makes.buffer("preview_points", &[PREVIEW, keypoints, 3], 0.0)?,
@@ -301,6 +349,9 @@ impl Gan for Adversaries {
     }
 
     fn check_data(config: &PsganConfig, dataset: &Dataset) -> Result<()> {
+        if let Some(classes) = &config.classes {
+            classes.check(dataset)?;
+        }
         let (found, hint) = match dataset.skeleton().map(|skeleton| skeleton.len()) {
             Some(points) if points == config.keypoints => return Ok(()),
             Some(points) => (points, format!("Give the model as many: `Psgan::tiny().keypoints({points})`.")),
@@ -313,16 +364,18 @@ impl Gan for Adversaries {
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
         let (level, poses) = (level(batch, step), self.poses(batch)?);
         let z = latents(step, who, [batch.len(), self.config.network.latent], &batch.images)?;
-        let made = self.generator.forward(&z, Some(&poses), level)?;
+        let classes = self.config.classes.as_ref().map(|classes| classes.of(batch)).transpose()?;
+        let made = self.generator.forward(&joined(&z, classes.as_ref())?, Some(&poses), level)?;
+        let told = Told { z, classes };
         match who {
             Player::Generator => {
                 self.generator.set_level(level)?;
                 if let (1, Some(points)) = (step.number, &batch.points) {
                     keep_rows(&self.shown, points)?;
                 }
-                self.generator_loss(&made, &z, &poses, level)
+                self.generator_loss(&made, &told, &poses, level)
             }
-            Player::Discriminator => self.critic_loss(batch, &made, &z, &poses, step),
+            Player::Discriminator => self.critic_loss(batch, &made, &told, &poses, step),
             other => Err(neither(other)),
         }
     }
@@ -331,6 +384,7 @@ impl Gan for Adversaries {
     fn preview(&self, seed: Seed) -> Result<Images> {
         let device: &Device = self.generator.device();
         let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
+        let z = in_turn(self.config.classes.as_ref(), &z)?;
         let shown = self.shown.as_detached_tensor();
         let points = shown.unsqueeze(1)?.repeat((1, PREVIEW, 1, 1))?.flatten(0, 1)?;
         let poses = self.config.poses(&points)?;

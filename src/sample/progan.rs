@@ -4,7 +4,8 @@ use candle_core::Tensor;
 
 use super::{in_chunks, rows, seeds};
 use crate::data::batch::Images;
-use crate::models::baselines::progan::{Progan, joined};
+use crate::models::baselines::progan::Progan;
+use crate::models::classes::{in_turn, joined};
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -14,7 +15,7 @@ impl Progan {
     /// # Errors
     /// When they have another length, or there are none.
     pub fn draw(&self, z: &Tensor) -> Result<Images> {
-        self.draw_joined(&joined(z, self.config().in_turn(z.dims().first().copied().unwrap_or(0), z)?.as_ref())?)
+        self.draw_joined(&in_turn(self.config().classes.as_ref(), z)?)
     }
 
     /// Pictures of these latents `[N, Z]`, all of one class ("green hair").

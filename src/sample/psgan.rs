@@ -7,6 +7,7 @@ use image::imageops::{self, FilterType};
 use super::{Path, in_chunks, rows, seeds, walk};
 use crate::data::batch::Images;
 use crate::data::poses::PoseSequence;
+use crate::models::classes::{in_turn, joined};
 use crate::models::psgan::Psgan;
 use crate::rng::Seed;
 use crate::show::animation::Animation;
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 const SIDE: u32 = 128;
 
 impl Psgan {
-    /// Pictures of latents `[N, Z]` in as many poses: key points `[N, M, 3]` as
+    /// Pictures of latents `[N, Z]`, as [`latents`](Psgan::latents) gives them, in as many poses: key points `[N, M, 3]` as
     /// [`Dataset::poses`](crate::data::dataset::Dataset::poses) gives them, x and y as shares of the picture's side.
     ///
     /// # Errors
@@ -45,7 +46,7 @@ impl Psgan {
     /// When poses have another shape, or there are none.
     pub fn sample(&self, poses: &Tensor, seed: Seed) -> Result<Images> {
         let n = poses.dims().first().copied().unwrap_or(0);
-        self.draw(&seeds::fresh(seed, [n, self.config().network.latent], self.device())?, poses)
+        self.draw(&self.fresh_latents(n, seed)?, poses)
     }
 
     /// Every character in every pose, pose by pose: `grid(characters)` has a row per pose and a column per character, as
@@ -136,12 +137,26 @@ impl Psgan {
         }
     }
 
-    /// The latents of these seeds, as published figures name them: [`seeds::latents`].
+    /// The latents of these seeds, as published figures name them: [`seeds::latents`]. Where characters have
+    /// [classes](crate::models::psgan::PsganConfig::labelled), each latent ends with a number for each of them, and is of the
+    /// class whose number is the seed, from the first one again after the last.
     ///
     /// # Errors
     /// When the device has no memory for them.
     pub fn latents(&self, seeds: &[u32]) -> Result<Tensor> {
-        seeds::latents(seeds, self.config().network.latent, self.device())
+        let z = seeds::latents(seeds, self.config().network.latent, self.device())?;
+        let Some(classes) = &self.config().classes else { return Ok(z) };
+        let count = classes.len()?;
+        let numbers: Vec<usize> = seeds.iter().map(|&seed| seed as usize % count).collect();
+        joined(&z, Some(&classes.rows(&numbers, &z)?))
+    }
+
+    /// Fresh latents of `n` pictures, class after class where characters have classes.
+    ///
+    /// # Errors
+    /// When the device has no memory for them.
+    pub fn fresh_latents(&self, n: usize, seed: Seed) -> Result<Tensor> {
+        in_turn(self.config().classes.as_ref(), &seeds::fresh(seed, [n, self.config().network.latent], self.device())?)
     }
 }
 

@@ -127,7 +127,7 @@ impl Model for Psgan {
             let what = format!("key points of {}", real.name());
             return Err(Error::invalid(what, other.to_string(), keypoints.to_string(), ""));
         }
-        let z = seeds::fresh(seed, [real.len(), self.config().network.latent], self.device())?;
+        let z = self.fresh_latents(real.len(), seed)?;
         let flat: Vec<Vec<f32>> = points.iter().map(|points| points.as_flattened().to_vec()).collect();
         let poses = Tensor::from_vec(flat.concat(), (flat.len(), keypoints, 3), self.device())?;
         let inputs = z.to_vec2::<f32>()?.into_iter().zip(flat).map(|(z, pose)| [z, pose].concat()).collect();

@@ -16,7 +16,7 @@ use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::data::tags::TagSet;
 use crate::losses::{penalty, wasserstein};
-use crate::models::classes::{Classes, surprise};
+use crate::models::classes::{Classes, count, in_turn, joined, surprise};
 use crate::models::model::Model;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
@@ -206,18 +206,6 @@ impl ProganConfig {
         Ok(ProganConfig { classes: Some(Classes::new(tags, group)?), ..self })
     }
 
-    /// The classes of `n` pictures, one after the other and again from the first.
-    pub(crate) fn in_turn(&self, n: usize, like: &Tensor) -> Result<Option<Tensor>> {
-        let count = self.class_count()?.max(1);
-        let numbers: Vec<usize> = (0..n).map(|i| i % count).collect();
-        self.classes.as_ref().map(|classes| classes.rows(&numbers, like)).transpose()
-    }
-
-    /// How many classes there are; 0 without.
-    fn class_count(&self) -> Result<usize> {
-        self.classes.as_ref().map_or(Ok(0), |classes| Ok(classes.names()?.len()))
-    }
-
     /// Freshly initialised networks with seed 0.
     ///
     /// # Errors
@@ -240,16 +228,8 @@ impl ProganConfig {
     /// Names the first number that cannot be used.
     pub fn check(&self) -> Result<()> {
         self.network.check()?;
-        self.class_count()?;
+        count(self.classes.as_ref())?;
         check_growth(&self.growth, self.size())
-    }
-}
-
-/// Latents `[N, Z]` with the classes `[N, C]` after them, if there are any.
-pub(crate) fn joined(z: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
-    match classes {
-        Some(classes) => Ok(Tensor::cat(&[z, &classes.to_dtype(z.dtype())?], 1)?),
-        None => Ok(z.clone()),
     }
 }
 
@@ -272,7 +252,7 @@ impl Gan for Adversaries {
     fn new(config: &ProganConfig, params: &Scope) -> Result<Adversaries> {
         config.check()?;
         let judge = params.pp(Player::Discriminator.prefix());
-        let reads = config.class_count()?;
+        let reads = count(config.classes.as_ref())?;
         let spec = DiscriminatorSpec { group: config.group, reads, ..DiscriminatorSpec::default() };
         let network = GrowingShape { latent: config.network.latent + reads, ..config.network.clone() };
         Ok(Adversaries {
@@ -335,7 +315,7 @@ impl Gan for Adversaries {
     fn preview(&self, seed: Seed) -> Result<Images> {
         let device = self.generator.device();
         let z = seed.stream("preview/z").normal_tensor(&[PREVIEW, self.config.network.latent], device)?;
-        let classes = self.config.in_turn(PREVIEW, &z)?;
-        Images::new(self.generator.finished(&joined(&z, classes.as_ref())?, None)?.clamp(-1f32, 1f32)?)
+        let z = in_turn(self.config.classes.as_ref(), &z)?;
+        Images::new(self.generator.finished(&z, None)?.clamp(-1f32, 1f32)?)
     }
 }
