@@ -18,8 +18,8 @@ pub type Width = (usize, usize);
 pub const VGG16: [Width; 5] = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)];
 /// VGG of 19 layers, configuration E: 20,024,384 parameters.
 pub const VGG19: [Width; 5] = [(2, 64), (2, 128), (4, 256), (4, 512), (4, 512)];
-/// One for two cores: 115,904 parameters.
-pub const SMALL: [Width; 4] = [(1, 16), (1, 32), (2, 64), (1, 96)];
+/// One for two cores: 198,944 parameters.
+pub const SMALL: [Width; 4] = [(1, 16), (1, 32), (2, 64), (2, 96)];
 
 /// The convolutions of a group, each followed by a ReLU.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ mod tests {
         for (widths, count, last) in [
             (&VGG16[..], 14_714_688, "features.28.bias"),
             (&VGG19, 20_024_384, "features.34.bias"),
-            (&SMALL, 115_904, "features.11.bias"),
+            (&SMALL, 198_944, "features.13.bias"),
         ] {
             let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
             let vgg = Vgg::new(&params.view(Training::Nothing), widths).unwrap();

@@ -16,6 +16,7 @@
 
 pub mod boxes;
 pub mod calibrate;
+pub mod classify;
 pub mod crop_pairs;
 pub mod dedupe;
 pub mod gather;
