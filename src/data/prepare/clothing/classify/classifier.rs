@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::example::{Example, changed, squeezed};
 use super::network::{ANSWERS, Backbone, Network};
+use crate::data::import::original;
+use crate::data::prepare::clothing::step::{Product, Step, StepReport, pictures, write_table};
+use crate::data::report::Report;
 use crate::metrics::nets::trunk::normalized;
 use crate::metrics::nets::weights::read_any;
 use crate::nn::params::{ParamStore, Training};
@@ -20,6 +23,10 @@ use crate::train::supervised::Supervised;
 use crate::weights::safetensors;
 use crate::{Error, Result};
 
+/// Name of the table of what a classifier says of pictures.
+pub const SCORES: &str = "scores.csv";
+/// Pictures that are decoded between two lines of the record.
+const CHUNK: usize = 64;
 /// What files of weights say they are.
 const KIND: &str = "classifier of pairs";
 
@@ -171,6 +178,29 @@ impl PairClassifier {
         let shares = softmax(&self.network.forward(&normalized(&pictures)?, None)?, D::Minus1)?;
         let of_pair = shares.narrow(1, 1, 1)?.mean_all()?.to_scalar::<f32>()?;
         Ok(f64::from(of_pair))
+    }
+
+    /// The probabilities of all pictures in `input` and below it, in the order of their names, as a table [`SCORES`] in
+    /// `output` too. Files that cannot be read are in the report. A run that was interrupted goes on where it was.
+    ///
+    /// # Errors
+    /// When a folder cannot be read or written, or `output` holds anything but the scores of this classifier.
+    pub fn score(&self, input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<(Vec<(String, f64)>, StepReport)> {
+        let (input, output) = (input.as_ref(), output.as_ref());
+        let mut problems = Report::default();
+        let inputs = pictures(input, output, &mut problems)?;
+        let weights = blake3::hash(&safetensors::serialize(&self.params.tensors(), KIND)?).to_hex().to_string();
+        let mut step: Step<f64> = Step::begin(output, "score pictures", &weights)?;
+        step.report.problems.extend(problems.problems);
+        let made = step.run(&inputs, CHUNK, |input| match original(&input.path) {
+            Err(refused) => Ok(Err(refused)),
+            Ok(picture) => Ok(Ok(Product { facts: self.probability(&picture)?, files: vec![], notes: vec![] })),
+        })?;
+        let scores: Vec<(String, f64)> = made.into_iter().map(|(input, value)| (input.file, value)).collect();
+        let row = |(file, value): &(String, f64)| vec![file.clone(), format!("{value:.4}")];
+        write_table(&output.join(SCORES), &["file", "probability"], scores.iter().map(row))?;
+        let report = step.finish(scores.len())?;
+        Ok((scores, report))
     }
 
     /// Writes the weights as a safetensors file that says how they came to be. It appears under its name only when it is

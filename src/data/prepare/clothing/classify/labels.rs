@@ -137,6 +137,11 @@ impl Labels {
         self.rows.iter().map(|row| row.round).max().unwrap_or(0)
     }
 
+    /// The number of the last round that a label is of.
+    pub(super) fn labelled_round(&self) -> usize {
+        self.rows.iter().filter(|row| row.label.is_some()).map(|row| row.round).max().unwrap_or(0)
+    }
+
     pub(super) fn rows(&self) -> &[Row] {
         &self.rows
     }

@@ -12,8 +12,9 @@ mod example;
 mod labels;
 mod network;
 mod round;
+mod trained;
 
-pub use classifier::{ClassifierOptions, PairClassifier};
+pub use classifier::{ClassifierOptions, PairClassifier, SCORES};
 pub use labels::{LABELS, Label, Labels};
 pub use network::Backbone;
 pub use round::{Disagreement, FilterOptions, RoundOptions, RoundReport, classify_round, filter_pairs};

@@ -1,29 +1,21 @@
 //! Rounds of labelling and learning in a folder of pictures, and what is kept in the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::classifier::{ClassifierOptions, PairClassifier};
-use super::example::Example;
+use super::classifier::ClassifierOptions;
 use super::labels::{LABELS, Label, Labels, Row};
-use crate::data::dataset::{Split, Splits};
+use super::trained::{Trained, write_sheet};
 use crate::data::import::{Refused, header, original};
 use crate::data::prepare::clothing::step::{Contents, Input, Product, Step, StepReport, pictures};
-use crate::data::prepare::review::{Noted, SheetOptions, sheet_of};
 use crate::data::report::{Action, Report};
-use crate::data::splits::of_groups;
-use crate::show::save::write_whole;
 use crate::{Error, Result};
 
 /// Pictures that are decoded between two lines of a record.
 const CHUNK: usize = 64;
-/// Names of the files of a round: the classifier, what it says of every picture, and where it and a label disagree.
-const CLASSIFIER: &str = "classifier.safetensors";
-const SCORES: &str = "scores.csv";
-const ERRORS: &str = "errors.csv";
 
 /// How labels are asked for and learned from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +107,7 @@ impl fmt::Debug for RoundReport {
 ///
 /// The first call asks for labels of pictures drawn by chance: it adds rows to the table [`LABELS`] there, and writes a
 /// contact sheet of them (`ask-1.html`). Once these have labels, by hand in the table or from the sheet ([`Labels::take`]),
-/// the next call trains a classifier, writes what it says of every picture (`round-…/scores.csv`) and where it disagrees with
+/// the next call trains a classifier, writes what it says of every picture (`round-…/scores/scores.csv`) and where it disagrees with
 /// a label (`errors.csv`, `errors.html`), and asks for the pictures of which it is least certain. With labels missing a call
 /// does nothing but say so; with the same labels it finds the same classifier and trains none. All of it can be interrupted,
 /// and no row is ever changed or removed.
@@ -158,7 +150,7 @@ pub fn classify_round(
     let questions = match labels.rows().is_empty() {
         true => by_chance(&pool, options),
         false => {
-            let trained = Trained::of(&pool, work, &labels, options, progress)?;
+            let trained = Trained::of(input, &pool, work, &labels, options, progress)?;
             trained.review(input, &labels, &mut report)?;
             trained.questions(&labels, options.ask)
         }
@@ -224,16 +216,14 @@ pub fn filter_pairs(
     pictures(input, output, &mut Report::default())?;
     let (pool, problems) = look(input, work, options)?;
     let labels = Labels::open(work.join(LABELS))?;
-    let trained = Trained::of(&pool, work, &labels, options, progress)?;
+    let trained = Trained::of(input, &pool, work, &labels, options, progress)?;
     let given = labels.given();
     let name = trained.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut step: Step<Kept> = Step::begin(output, "filter pairs", &(filter, name))?;
     step.report.problems.extend(problems.problems);
-    let inputs: Vec<Input> = trained.scores.iter().map(|(input, _)| input.clone()).collect();
-    let made = step.run(&inputs, CHUNK, |input| {
-        // Scores are in the order of the names.
-        let at = trained.scores.binary_search_by(|(other, _)| other.file.cmp(&input.file));
-        let probability = at.map_or(0.0, |at| trained.scores[at].1);
+    let scores: BTreeMap<&str, f64> = trained.scores.iter().map(|(file, value)| (file.as_str(), *value)).collect();
+    let made = step.run(&pool, CHUNK, |input| {
+        let probability = scores.get(input.file.as_str()).copied().unwrap_or(0.0);
         Ok(keep(input, given.get(input.file.as_str()).copied(), probability, filter))
     })?;
     step.finish(made.len())
@@ -291,136 +281,4 @@ fn by_chance(pool: &[Input], options: &RoundOptions) -> Vec<(String, Option<f64>
     let mut ranked: Vec<(u64, String)> = pool.iter().map(rank).collect();
     ranked.sort();
     ranked.into_iter().take(options.ask).map(|(_, file)| (file, None)).collect()
-}
-
-/// The classifier of some labels, and what it says.
-struct Trained {
-    folder: PathBuf,
-    /// Of every picture, in the order of their names.
-    scores: Vec<(Input, f64)>,
-    held_out: BTreeSet<String>,
-}
-
-impl Trained {
-    /// Trains on the labels, unless that was done.
-    fn of(
-        pool: &[Input],
-        work: &Path,
-        labels: &Labels,
-        options: &RoundOptions,
-        progress: impl FnMut(usize, f64),
-    ) -> Result<Trained> {
-        let given = labels.given();
-        let said = |input: &Input| match given.get(input.file.as_str()) {
-            Some(Label::Pair) => Some(true),
-            Some(Label::Other) => Some(false),
-            _ => None,
-        };
-        let known: Vec<(&Input, bool)> = pool.iter().filter_map(|input| Some((input, said(input)?))).collect();
-        let names: Vec<(&str, bool)> = known.iter().map(|(input, is)| (input.file.as_str(), *is)).collect();
-        let settings = (&options.classifier, options.validation, &names);
-        let text = serde_json::to_vec(&settings)
-            .map_err(|error| Error::invalid("settings", error.to_string(), "ones that JSON can hold", ""))?;
-        let digest = &blake3::hash(&text).to_hex()[..8];
-        let folder = work.join(format!("round-{}-{digest}", labels.round()));
-        let splits = Splits { validation: options.validation, test: 0.0, seed: options.classifier.seed.0 };
-        let divided = of_groups(names.iter().map(|(file, _)| *file).collect(), "labels", &splits);
-        let held_out: BTreeSet<String> =
-            divided.into_iter().filter(|(_, split)| *split == Split::Validation).map(|(file, _)| file.into()).collect();
-        let mut step: Step<f64> = Step::begin(&folder, "score pictures", &settings)?;
-        let path = folder.join(CLASSIFIER);
-        let classifier = match path.is_file() {
-            true => PairClassifier::open(&path)?,
-            false => {
-                let side = options.classifier.backbone.side();
-                let learned = known.iter().filter(|(input, _)| !held_out.contains(&input.file));
-                let example = |(input, is_pair): &(&Input, bool)| match original(&input.path) {
-                    Ok(picture) => Ok(Example::new(&picture, *is_pair, side)),
-                    Err(Refused(kind, detail)) => Err(Error::file(&input.path, kind, "a whole picture", detail)),
-                };
-                let examples = learned.map(example).collect::<Result<Vec<_>>>()?;
-                let classifier = PairClassifier::of_examples(examples, &options.classifier, progress)?;
-                classifier.save(&path)?;
-                classifier
-            }
-        };
-        let scores = step.run(pool, CHUNK, |input| match original(&input.path) {
-            Err(refused) => Ok(Err(refused)),
-            Ok(picture) => Ok(Ok(Product { facts: classifier.probability(&picture)?, files: vec![], notes: vec![] })),
-        })?;
-        step.finish(scores.len())?;
-        let rows = scores.iter().map(|(input, value)| {
-            let label = given.get(input.file.as_str()).map_or("", |label| label.word());
-            [input.file.clone(), format!("{value:.4}"), label.to_string()]
-        });
-        write_table(&folder.join(SCORES), ["file", "probability", "label"], rows)?;
-        Ok(Trained { folder, scores, held_out })
-    }
-
-    /// Writes where labels and classifier disagree, and tells the report.
-    fn review(&self, input: &Path, labels: &Labels, report: &mut RoundReport) -> Result<()> {
-        let given = labels.given();
-        let (mut right, mut held) = (0, 0);
-        for (input, probability) in &self.scores {
-            let labelled_pair = match given.get(input.file.as_str()) {
-                Some(Label::Pair) => true,
-                Some(Label::Other) => false,
-                _ => continue,
-            };
-            let (agrees, held_out) = ((*probability >= 0.5) == labelled_pair, self.held_out.contains(&input.file));
-            (held, right) = (held + usize::from(held_out), right + usize::from(held_out && agrees));
-            if !agrees {
-                let (file, probability) = (input.file.clone(), *probability);
-                report.disagreements.push(Disagreement { file, labelled_pair, probability, held_out });
-            }
-        }
-        let certainty = |one: &Disagreement| (one.probability - 0.5).abs();
-        report.disagreements.sort_by(|a, b| certainty(b).total_cmp(&certainty(a)).then(a.file.cmp(&b.file)));
-        report.held_out = (held > 0).then_some([right, held]);
-        report.classifier = Some(self.folder.join(CLASSIFIER));
-        let word = |pair: bool| if pair { Label::Pair.word() } else { Label::Other.word() };
-        let rows = report.disagreements.iter().map(|one| {
-            let held = if one.held_out { "1" } else { "0" };
-            [one.file.clone(), word(one.labelled_pair).into(), format!("{:.4}", one.probability), held.into()]
-        });
-        write_table(&self.folder.join(ERRORS), ["file", "label", "probability", "held out"], rows)?;
-        if !report.disagreements.is_empty() {
-            let note = |one: &Disagreement| {
-                let says = format!("{}, the classifier {:.2}", word(one.labelled_pair), one.probability);
-                (one.file.clone(), vec![("labelled", says)])
-            };
-            let sheet = self.folder.join("errors.html");
-            write_sheet(input, &sheet, report.disagreements.iter().map(note).collect())?;
-            report.sheets.push(sheet);
-        }
-        Ok(())
-    }
-
-    /// The pictures of which the classifier is least certain (uncertainty sampling; Lewis and Gale, SIGIR 1994), of those
-    /// that nobody was asked about.
-    fn questions(&self, labels: &Labels, most: usize) -> Vec<(String, Option<f64>)> {
-        let asked: BTreeSet<&str> = labels.rows().iter().map(|row| row.file.as_str()).collect();
-        let mut open: Vec<(&str, f64)> =
-            self.scores.iter().map(|(input, value)| (input.file.as_str(), *value)).collect();
-        open.retain(|(file, _)| !asked.contains(file));
-        open.sort_by(|a, b| (a.1 - 0.5).abs().total_cmp(&(b.1 - 0.5).abs()).then(a.0.cmp(b.0)));
-        open.into_iter().take(most).map(|(file, value)| (file.to_string(), Some(value))).collect()
-    }
-}
-
-fn write_sheet(input: &Path, path: &Path, files: Vec<Noted>) -> Result<()> {
-    const PAGE: usize = 120;
-    let title = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    sheet_of(input, title, &files, &SheetOptions::default())?.save(path, 0, PAGE).map(|_| ())
-}
-
-fn write_table<const N: usize>(path: &Path, columns: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<()> {
-    let wrong = |error: csv::Error| Error::file(path, error.to_string(), "a table that can be written", "");
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(columns).map_err(wrong)?;
-    for row in rows {
-        table.write_record(row).map_err(wrong)?;
-    }
-    let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
-    write_whole(path, &bytes)
 }
