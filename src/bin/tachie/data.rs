@@ -34,6 +34,8 @@ enum Command {
     GameArt(Box<super::art::Args>),
     /// Gather what local folders hold: every file that is no whole picture is listed with the reason
     Gather(super::clothing::GatherArgs),
+    /// Find out which pictures are pairs: label those that are asked for, let a classifier learn, and filter all of them
+    ClassifyPairs(Box<super::classify::Args>),
     /// Cut a character and its clothing out of each picture, by the boxes of any detector
     CropPairs(super::clothing::CropArgs),
     /// Find near-duplicates by colour, brightness and contrast, keep the best of each group, and divide the groups
@@ -215,6 +217,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::Check(args) => check(&args),
         Command::GameArt(args) => super::art::run(&args),
         Command::Gather(args) => super::clothing::run_gather(&args),
+        Command::ClassifyPairs(args) => super::classify::run(&args),
         Command::CropPairs(args) => super::clothing::run_crop(&args),
         Command::Dedupe(args) => super::clothing::run_dedupe(&args),
         Command::Pad(args) => super::clothing::run_pad(&args),

@@ -2,6 +2,7 @@
 
 mod animate;
 mod art;
+mod classify;
 mod clothing;
 mod compare;
 mod data;

@@ -209,7 +209,7 @@ impl Weights {
 }
 
 /// The tensors of a published file in any of the known formats.
-fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+pub(crate) fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut start = Vec::new();
     let io = |source| Error::io("read the weights", path, source);
     File::open(path).map_err(io)?.take(16).read_to_end(&mut start).map_err(io)?;

@@ -11,18 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use super::boxes::{Area, Boxes};
 use super::pad::{PadOptions, padded};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
+use super::step::{Contents, Input, Product, Step, StepReport, pictures, write_table};
 use crate::data::import::{Refused, original};
 use crate::data::manifest::Filter;
 use crate::data::poses::names::Names;
 use crate::data::poses::{KeyPoint, Pose, PoseSequence};
 use crate::data::report::Report;
 use crate::data::resize;
-use crate::show::save::{png, write_whole};
+use crate::show::save::png;
 use crate::{Error, Result};
 
 /// Name of the table of all pictures: centre and transform.
 pub const CALIBRATION: &str = "calibration.csv";
+const COLUMNS: [&str; 13] =
+    ["file", "output", "x", "y", "by", "left", "top", "width", "height", "beside", "above", "side", "size"];
 /// Pictures that are made before any of them is written.
 const CHUNK: usize = 8;
 
@@ -239,7 +241,7 @@ pub fn calibrate(
         cut(input, pose(&input.file), area, options)
     })?;
     let rows: Vec<(String, Calibrated)> = made.into_iter().map(|(input, facts)| (input.file, facts)).collect();
-    write_table(&output.join(CALIBRATION), &rows)?;
+    write_table(&output.join(CALIBRATION), &COLUMNS, rows.iter().map(row))?;
     let report = step.finish(rows.len())?;
     Ok((rows, report))
 }
@@ -272,22 +274,13 @@ fn cut(
     Ok(Ok(Product { facts, files: vec![(output, Contents::Bytes(bytes))], notes: Vec::new() }))
 }
 
-fn write_table(path: &Path, rows: &[(String, Calibrated)]) -> Result<()> {
-    let wrong = |error: csv::Error| Error::file(path, error.to_string(), "a table that can be written", "");
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let header =
-        ["file", "output", "x", "y", "by", "left", "top", "width", "height", "beside", "above", "side", "size"];
-    table.write_record(header).map_err(wrong)?;
-    for (file, Calibrated { output, centre, found_by, transform, .. }) in rows {
-        let by = if *found_by == FoundBy::Box { "box" } else { "key points" };
-        let Transform { cut, offset, side, size } = transform;
-        let numbers = cut.iter().chain(offset).chain([side, size]).map(u32::to_string);
-        let places = centre.map(|value| format!("{value:.2}"));
-        let texts = [file.clone(), output.clone()].into_iter().chain(places).chain([by.to_string()]);
-        table.write_record(texts.chain(numbers)).map_err(wrong)?;
-    }
-    let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
-    write_whole(path, &bytes)
+/// A line of [`CALIBRATION`].
+fn row((file, Calibrated { output, centre, found_by, transform, .. }): &(String, Calibrated)) -> Vec<String> {
+    let by = if *found_by == FoundBy::Box { "box" } else { "key points" };
+    let Transform { cut, offset, side, size } = transform;
+    let numbers = cut.iter().chain(offset).chain([side, size]).map(u32::to_string);
+    let places = centre.map(|value| format!("{value:.2}"));
+    [file.clone(), output.clone()].into_iter().chain(places).chain([by.to_string()]).chain(numbers).collect()
 }
 
 #[cfg(test)]

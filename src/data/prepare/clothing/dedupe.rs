@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::boxes::{Boxes, pixels};
 use super::near;
 use super::similar::{Signature, Similarity};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
+use super::step::{Contents, Input, Product, Step, StepReport, pictures, write_table};
 use crate::data::dataset::{Split, Splits};
 use crate::data::import::{Refused, original};
 use crate::data::prepare::art::fit::Rectangle;
@@ -18,11 +18,11 @@ use crate::data::prepare::grey::luma;
 use crate::data::report::{Action, Report};
 use crate::data::splits::of_groups;
 use crate::metrics::pictures::sharpness::variance;
-use crate::show::save::write_whole;
 use crate::{Error, Result};
 
 /// Name of the table of all pictures: group, whether it is kept, split, size, sharpness.
 pub const GROUPS: &str = "groups.csv";
+const COLUMNS: [&str; 7] = ["file", "group", "kept", "split", "width", "height", "sharpness"];
 /// Name of the folder of what is kept.
 const IMAGES: &str = "images";
 /// Pictures that are decoded between two lines of the record: each is a few kilobytes afterwards.
@@ -187,7 +187,7 @@ pub fn dedupe(
         }
     }
     let (members, compared) = group(&facts, &options.similarity, &options.splits)?;
-    write_table(&output.join(GROUPS), &members, &facts)?;
+    write_table(&output.join(GROUPS), &COLUMNS, members.iter().zip(&facts).map(row))?;
     let firsts: BTreeMap<usize, &str> =
         members.iter().filter(|member| member.kept).filter_map(|m| Some((m.group?, m.file.as_str()))).collect();
     for member in &members {
@@ -257,17 +257,11 @@ fn forget(path: &Path) -> Result<()> {
     }
 }
 
-fn write_table(path: &Path, members: &[Member], facts: &[(String, Facts)]) -> Result<()> {
-    let wrong = |error: csv::Error| Error::file(path, error.to_string(), "a table that can be written", "");
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(["file", "group", "kept", "split", "width", "height", "sharpness"]).map_err(wrong)?;
-    for (member, (_, facts)) in members.iter().zip(facts) {
-        let group = member.group.map_or_else(String::new, |group| (group + 1).to_string());
-        let (split, kept) = (member.split.name(), if member.kept { "1" } else { "0" });
-        let ((width, height), sharpness) = (facts.size, format!("{:.2}", facts.sharpness));
-        let row = [&member.file, &group, kept, split, &width.to_string(), &height.to_string(), &sharpness];
-        table.write_record(row).map_err(wrong)?;
-    }
-    let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
-    write_whole(path, &bytes)
+/// A line of [`GROUPS`].
+fn row((member, (_, facts)): (&Member, &(String, Facts))) -> Vec<String> {
+    let group = member.group.map_or_else(String::new, |group| (group + 1).to_string());
+    let kept = if member.kept { "1" } else { "0" };
+    let ((width, height), sharpness) = (facts.size, format!("{:.2}", facts.sharpness));
+    let (file, split) = (member.file.clone(), member.split.name().into());
+    vec![file, group, kept.into(), split, width.to_string(), height.to_string(), sharpness]
 }

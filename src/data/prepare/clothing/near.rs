@@ -54,11 +54,21 @@ pub fn groups(signatures: &[Signature], thresholds: &Similarity) -> Groups {
     let search = Search { signatures, thresholds, distinct: &distinct, coefficients: &coefficients };
     let compared = AtomicU64::new(0);
     let medians = search.medians();
+    // What was compared in full and is not alike: tables find the same neighbours again and again.
+    let mut refused: Vec<Vec<u32>> = vec![Vec::new(); distinct.len()];
     for table in 0..TABLES {
-        let near: Vec<Vec<usize>> = search.table(table, &medians, &union.snapshot(), &compared);
-        for (i, others) in near.iter().enumerate() {
-            others.iter().for_each(|&j| union.join(distinct[i], distinct[j]));
+        let looks = search.table(table, &medians, &union.snapshot(), &refused, &compared);
+        for (i, look) in looks.into_iter().enumerate() {
+            look.alike.iter().for_each(|&j| union.join(distinct[i], distinct[j]));
+            for j in look.refused {
+                refused[i].push(j);
+                refused[j as usize].push(i as u32);
+            }
         }
+        refused.par_iter_mut().for_each(|list| {
+            list.sort_unstable();
+            list.dedup();
+        });
     }
     Groups { of: union.numbered(), compared: compared.into_inner() }
 }
@@ -86,6 +96,14 @@ struct Search<'a> {
     coefficients: &'a [Coefficients],
 }
 
+/// What one table says of one picture.
+#[derive(Default)]
+struct Look {
+    alike: Vec<usize>,
+    /// Those that only the full comparison told apart.
+    refused: Vec<u32>,
+}
+
 /// A picture in a table: its hash, where it is among those of the same hash, and its number.
 type Entry = (u32, f32, u32);
 
@@ -103,7 +121,14 @@ impl Search<'_> {
     }
 
     /// The later pictures that one table finds to be like each one, but for those of its group.
-    fn table(&self, table: usize, medians: &Coefficients, roots: &[usize], compared: &AtomicU64) -> Vec<Vec<usize>> {
+    fn table(
+        &self,
+        table: usize,
+        medians: &Coefficients,
+        roots: &[usize],
+        refused: &[Vec<u32>],
+        compared: &AtomicU64,
+    ) -> Vec<Look> {
         let count = self.distinct.len();
         // Two bits more than tell all pictures apart: coefficients are not quite independent.
         let bits = (count.max(2).ilog2() as usize + 3).clamp(6, 28);
@@ -120,7 +145,7 @@ impl Search<'_> {
         }
         let near = |i: usize| {
             let (own, uncertain) = hash(&self.coefficients[i], medians, &chosen);
-            let (mut found, mut looked) = (Vec::new(), 0);
+            let (mut look, mut looked) = (Look::default(), 0);
             let turned = |pattern: u32| {
                 let flips = uncertain.iter().enumerate().filter(|(k, _)| pattern >> k & 1 == 1);
                 flips.fold(own, |key, (_, bit)| key ^ 1 << bit)
@@ -133,15 +158,19 @@ impl Search<'_> {
                     continue;
                 }
                 looked += 1;
-                if self.alike(i, j) {
-                    found.push(j);
-                    if found.len() == ENOUGH {
-                        break;
-                    }
+                if !self.may_be_alike(i, j) || refused[i].binary_search(&(j as u32)).is_ok() {
+                    continue;
+                }
+                match self.alike(i, j) {
+                    false => look.refused.push(j as u32),
+                    true => look.alike.push(j),
+                }
+                if look.alike.len() == ENOUGH {
+                    break;
                 }
             }
             compared.fetch_add(looked, Ordering::Relaxed);
-            found
+            look
         };
         (0..count).into_par_iter().map(near).collect()
     }
@@ -156,13 +185,32 @@ impl Search<'_> {
         &entries[start..start + MOST]
     }
 
-    fn alike(&self, i: usize, j: usize) -> bool {
+    /// What a glance tells.
+    fn may_be_alike(&self, i: usize, j: usize) -> bool {
         // What is aligned before it is compared may be farther apart here.
         let most = (2.0 - 2.0 * self.thresholds.contrast as f32 + ALIGNED).powi(2);
-        let apart: f32 = self.coefficients[i].iter().zip(&self.coefficients[j]).map(|(a, b)| (a - b) * (a - b)).sum();
-        let [a, b] = [i.min(j), i.max(j)].map(|i| &self.signatures[self.distinct[i]]);
-        apart <= most && a.may_reach(b, self.thresholds) && a.similarity(b).reaches(self.thresholds)
+        let [a, b] = [i, j].map(|i| &self.signatures[self.distinct[i]]);
+        apart(&self.coefficients[i], &self.coefficients[j]) <= most && a.may_reach(b, self.thresholds)
     }
+
+    /// The full comparison.
+    fn alike(&self, i: usize, j: usize) -> bool {
+        let [a, b] = [i.min(j), i.max(j)].map(|i| &self.signatures[self.distinct[i]]);
+        a.similarity(b).reaches(self.thresholds)
+    }
+}
+
+/// The squared distance, summed in as many lanes as processors have.
+fn apart(a: &Coefficients, b: &Coefficients) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0f32; LANES];
+    let ((a, _), (b, _)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    sums.iter().sum()
 }
 
 /// Which coefficients a table hashes.

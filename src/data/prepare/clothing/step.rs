@@ -276,6 +276,20 @@ impl Contents {
     }
 }
 
+/// Writes a table as a CSV file that appears under its name only when it is whole.
+pub(super) fn write_table<C: AsRef<[u8]>>(
+    path: &Path,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = Vec<C>>,
+) -> Result<()> {
+    let wrong = |error: csv::Error| Error::file(path, error.to_string(), "a table that can be written", "");
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(columns).map_err(wrong)?;
+    rows.into_iter().try_for_each(|row| table.write_record(row)).map_err(wrong)?;
+    let bytes = table.into_inner().map_err(|error| Error::io("write the table", path, error.into_error()))?;
+    write_whole(path, &bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,32 +92,52 @@ impl Review {
     /// # Errors
     /// When an option is out of range. Pictures that cannot be read are in [`Sheet::problems`].
     pub fn sheet(&self, options: &SheetOptions) -> Result<Sheet> {
-        if !(16..=MAX_THUMBNAIL).contains(&options.thumbnail) {
-            return Err(Error::invalid("thumbnail", options.thumbnail.to_string(), "16 to 1024 pixels", ""));
-        }
-        let root = self.root();
-        let measured: Vec<_> =
-            self.files.par_iter().map(|file| measure(&root.join(file), file, options)).collect::<Result<_>>()?;
-        let mut problems = self.problems.clone();
-        let (mut entries, mut hashes) = (Vec::new(), Vec::new());
-        for (file, measured) in self.files.iter().zip(measured) {
-            match measured {
-                Err(Refused(kind, detail)) => problems.add(kind, file, detail, Action::LeftOut),
-                Ok((entry, hash)) => {
-                    entries.push(entry);
-                    hashes.push(hash);
-                }
+        let files: Vec<Noted> = self.files.iter().map(|file| (file.clone(), Vec::new())).collect();
+        let title = self.folder.file_name().map_or("pictures".into(), |name| name.to_string_lossy().into_owned());
+        let mut sheet = sheet_of(&self.root(), title, &files, options)?;
+        sheet.problems.problems.extend(self.problems.problems.iter().cloned());
+        let (used, problems) = (sheet.problems.used, sheet.problems);
+        Ok(Sheet { decisions: self.decisions.clone(), problems: problems.finish(used), ..sheet })
+    }
+}
+
+/// A picture below a folder, and what is pointed out about it: kind and particulars.
+pub(in crate::data::prepare) type Noted = (String, Vec<(&'static str, String)>);
+
+/// The sheet of some pictures of a folder, in this order, without decisions.
+///
+/// # Errors
+/// As [`Review::sheet`].
+pub(in crate::data::prepare) fn sheet_of(
+    root: &Path,
+    title: String,
+    files: &[Noted],
+    options: &SheetOptions,
+) -> Result<Sheet> {
+    if !(16..=MAX_THUMBNAIL).contains(&options.thumbnail) {
+        return Err(Error::invalid("thumbnail", options.thumbnail.to_string(), "16 to 1024 pixels", ""));
+    }
+    let measured: Vec<_> =
+        files.par_iter().map(|(file, _)| measure(&root.join(file), file, options)).collect::<Result<_>>()?;
+    let mut problems = Report::default();
+    let (mut entries, mut hashes) = (Vec::new(), Vec::new());
+    for ((file, notes), measured) in files.iter().zip(measured) {
+        match measured {
+            Err(Refused(kind, detail)) => problems.add(kind, file, detail, Action::LeftOut),
+            Ok((mut entry, hash)) => {
+                entry.flags.splice(0..0, notes.iter().cloned());
+                entries.push(entry);
+                hashes.push(hash);
             }
         }
-        let groups = near_duplicates(&hashes, options.near);
-        for (entry, group) in entries.iter_mut().zip(groups) {
-            entry.group = group;
-            entry.flags.extend(group.map(|group| ("near-duplicate", format!("group {}", group + 1))));
-        }
-        let problems = problems.finish(entries.len());
-        let title = self.folder.file_name().map_or("pictures".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Sheet { title, entries, decisions: self.decisions.clone(), problems, thumbnail: options.thumbnail })
     }
+    let groups = near_duplicates(&hashes, options.near);
+    for (entry, group) in entries.iter_mut().zip(groups) {
+        entry.group = group;
+        entry.flags.extend(group.map(|group| ("near-duplicate", format!("group {}", group + 1))));
+    }
+    let problems = problems.finish(entries.len());
+    Ok(Sheet { title, entries, decisions: Decisions::default(), problems, thumbnail: options.thumbnail })
 }
 
 fn measure(path: &Path, file: &str, options: &SheetOptions) -> Result<Result<(Entry, DHash), Refused>> {
