@@ -3,7 +3,7 @@
 //! `cargo bench --profile dev --bench steps -- [--python PYTHON] [--threads N] [--rounds N] [--only TEXT] [--large] [--memory] [--json FILE]`
 //! (the development profile optimises, and shares the compiled dependencies).
 //!
-//! tachie's side is the trainer of a notebook, `Trainer::step_on`, on one batch of drawn faces or bodies. `PYTHON` is an
+//! tachie's side is the trainer of a notebook, `Trainer::step_on`, on one batch of drawn faces, bodies or costumes. `PYTHON` is an
 //! interpreter with PyTorch and safetensors (benches/pytorch/steps.py). Before anything is timed both do one step from
 //! the same weights, batch and noise; parameter counts, losses and the moved weights have to agree. Then they take turns,
 //! round by round; printed are the medians over rounds of wall time and of the ratios of neighbours: below 1 tachie is
@@ -32,6 +32,8 @@ mod stats;
 mod temporary;
 #[path = "common/training.rs"]
 mod training;
+#[path = "common/translation.rs"]
+mod translation;
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +46,7 @@ use serde_json::json;
 use tachie::Result;
 use temporary::folder;
 use training::{Row, measure};
+use translation::{Translator, translators};
 
 /// Milliseconds that a turn should last.
 const TURN: f64 = 1_500.0;
@@ -92,7 +95,9 @@ fn main() -> Result<()> {
 /// Everything that has a row.
 fn all() -> Vec<Box<dyn Measured>> {
     let faces = models().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
-    faces.chain(grown().into_iter().map(|model| Box::new(model) as Box<dyn Measured>)).collect()
+    let grown = grown().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
+    let translators = translators().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
+    faces.chain(grown).chain(translators).collect()
 }
 
 fn print(row: &Row) {
@@ -133,6 +138,14 @@ fn remember(folder: &Path) -> Result<()> {
         Grown::STYLEGAN => {
             let (config, batch) = import(folder)?;
             (Box::new(Grown { name, config: Config::Stylegan(config) }), batch)
+        }
+        Translator::CLOTHING => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Translator { name, config: translation::Config::Clothing(config) }), batch)
+        }
+        Translator::PIX2PIX => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Translator { name, config: translation::Config::Pix2pix(config) }), batch)
         }
         _ => {
             let (config, batch) = import(folder)?;

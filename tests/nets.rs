@@ -6,14 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use image::RgbImage;
+use tachie::data::avatar::Avatar;
+use tachie::data::batch::Batch;
 use tachie::metrics::nets::illustration2vec::{self, Illustration2Vec};
 use tachie::metrics::nets::inception::{Inception, Tap};
 use tachie::metrics::nets::lpips::Lpips;
 use tachie::metrics::nets::resize::Protocol;
 use tachie::metrics::nets::trunk::{Architecture, Trunk, normalized};
 use tachie::metrics::nets::weights::{Kind, Weights};
+use tachie::models::baselines::pix2pixhd::{self, Pix2pixHd, Pix2pixHdConfig, VggDistance, VggTerm};
+use tachie::nn::params::{ParamStore, Training};
+use tachie::rng::Seed;
+use tachie::train::gan::{Gan, Player, Step};
+use tachie::train::plan::Position;
 use tachie::weights::{pytorch, safetensors};
 
 fn golden(name: &str) -> &'static Tensor {
@@ -328,4 +335,49 @@ fn weights_are_imported_saved_and_opened_by_name() {
     assert!(open("published.safetensors", Kind::Alexnet).contains("tachie import torch --kind alexnet"));
     std::fs::write(path("text.pth"), "no weights at all").unwrap();
     assert!(Weights::import(path("text.pth"), Kind::Alexnet).unwrap_err().to_string().contains("text.pth"));
+}
+
+/// The term through a training's own way: a file of weights, a configuration that names it, one loss of the generator.
+#[test]
+fn the_perceptual_term_of_pix2pixhd() {
+    let golden = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nets/perceptual.safetensors");
+        safetensors::read(path).unwrap().tensors[name].clone()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vgg19.safetensors");
+    safetensors::write(&path, &formula(Kind::Vgg19), "formula").unwrap();
+    let vgg = VggDistance::open(&path, &Device::Cpu).unwrap();
+    let pixels = |seed| ((planes(&picture(seed, 48, 32)) / 127.5).unwrap() - 1.0).unwrap();
+    let (made, real) = (Var::from_tensor(&pixels(1)).unwrap(), pixels(2));
+    let distance = vgg.distance(made.as_tensor(), &real).unwrap();
+    let (found, wanted) = (distance.to_scalar::<f32>().unwrap(), golden("value").to_dtype(DType::F32).unwrap());
+    let wanted = flat(&wanted)[0];
+    assert!((found / wanted - 1.0).abs() < 1e-5, "{found}, PyTorch {wanted}");
+    let gradients = tachie::autograd::backward(&distance).unwrap();
+    let (found, wanted) = (flat(gradients.get(&made).unwrap()), flat(&golden("gradient")));
+    let most = wanted.iter().fold(0f32, |most, g| most.max(g.abs()));
+    let error = found.iter().zip(&wanted).fold(0f32, |most, (a, b)| most.max((a - b).abs())) / most;
+    assert!(error < 1e-3, "gradient: {error:.1e}");
+
+    let small = Pix2pixHdConfig { resolution: 32, channels: 2, judge_channels: 2, blocks: 1, ..Pix2pixHd::tiny() };
+    let with = Pix2pixHdConfig { vgg: Some(VggTerm::new(&path)), ..small.clone() };
+    let params = ParamStore::new(Seed(0), &Device::Cpu, DType::F32).unwrap();
+    let networks = pix2pixhd::Adversaries::new(&with, &params.view(Training::All)).unwrap();
+    let pictures = |seed| ((planes(&picture(seed, 32, 32)) / 127.5).unwrap() - 1.0).unwrap();
+    let (images, sources) = (pictures(3), Some(pictures(4)));
+    let batch = Batch { images, labels: None, points: None, sources, others: None, indices: vec![0] };
+    let mut step = Step::new(1, Seed(0), Position { stage: 0, resolution: 32, batch: 1, alpha: 1.0 });
+    networks.share(&batch, &mut step).unwrap();
+    let losses = networks.loss(Player::Generator, &batch, &mut step).unwrap();
+    let made = step.get("made").unwrap();
+    let wanted = vgg.distance(&made, &batch.images).unwrap().to_scalar::<f32>().unwrap();
+    let term = losses.terms().iter().find(|term| term.name == "vgg").unwrap();
+    assert_eq!((term.value.to_scalar::<f32>().unwrap(), term.weight), (wanted, 10.0));
+
+    let gone = Pix2pixHdConfig { vgg: Some(VggTerm::new(folder.path().join("absent.pth"))), ..small };
+    let model = gone.build(&Device::Cpu).unwrap();
+    let costumes = Avatar::costumes().size(32).count(12).dataset().unwrap();
+    let message = model.train_on(&costumes, folder.path().join("run")).unwrap_err().to_string();
+    assert!(message.contains("absent.pth") && message.contains("tachie fetch weights-vgg19"), "{message}");
 }

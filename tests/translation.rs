@@ -11,8 +11,10 @@ use tachie::data::avatar::Avatar;
 use tachie::data::batch::{Batch, Images};
 use tachie::data::changes::{Changes, Flip, Jitter};
 use tachie::data::loader::{Loader, LoaderOptions};
+use tachie::data::manifest::Filter;
 use tachie::models::anime2clothing::{
-    self, Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, GeneratorScore, Schedule, Shape, Translator,
+    self, Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, GeneratorScore, Length, Schedule, Shape, Study,
+    Translator,
 };
 use tachie::models::baselines::pix2pix::{self, Pix2pix, Pix2pixConfig};
 use tachie::models::baselines::pix2pixhd::{self, Pix2pixHd, Pix2pixHdConfig};
@@ -298,4 +300,53 @@ fn pairs_are_changed_as_asked() {
     let cut = Loader::new(&same, options).unwrap().next().unwrap();
     assert_eq!(numbers(&cut.images), numbers(cut.sources.as_ref().unwrap()));
     assert!(cut.points.is_none(), "key points do not follow a cut");
+}
+
+/// Both tables by one call each: every model is trained, judged by FID and a perceptual distance, and shown.
+#[test]
+fn tables_and_figures_of_the_paper() {
+    let pairs = Avatar::costumes().size(64).count(24).dataset().unwrap().in_memory();
+    let (train, test, folder) = (pairs.train(), pairs.test(), tempfile::tempdir().unwrap());
+    for (study, rows) in [
+        (Study::table1().only(&["a", "j"]), &["a: pix2pix", "j: input consistency"][..]),
+        (Study::table2(), &["PLDT", "pix2pix", "pix2pixHD", "Anime2Clothing"]),
+    ] {
+        let study = study.tiny(Length::Steps(1));
+        let out = folder.path().join(rows.len().to_string());
+        let trained = study.train(&train, &test, &out, &Device::Cpu).unwrap().quiet();
+        // Inputs, models and real pictures.
+        let figure = trained.beside(&[0, 3, 1]).unwrap();
+        assert_eq!(figure.len(), 3 * (rows.len() + 2));
+        assert!(trained.beside(&[99]).is_err() && trained.beside(&[]).is_err());
+        let results = trained.metrics(Study::metrics()).run().unwrap();
+        let table = results.table().unwrap().csv().unwrap();
+        for row in rows {
+            assert!(table.contains(row) && study.published().unwrap().md().contains(row), "{row}: {table}");
+        }
+        for key in ["fid", "perceptual", "ssim"] {
+            assert!(results.value(key).is_some_and(f64::is_finite), "{key}: {table}");
+        }
+    }
+    assert_eq!(test.show_pairs(&[0, 1, 2]).unwrap().len(), 6);
+    assert!(posed(32, 4, tachie::data::skeleton::Skeleton::bones().unwrap(), false).show_pairs(&[0]).is_err());
+}
+
+/// A network that is still growing makes pictures of the size that it has reached, and each of their pixels is repeated; pairs
+/// of another size come to the model's size and back.
+#[test]
+fn pictures_of_a_training_that_has_begun() {
+    let pairs = Avatar::costumes().size(64).count(24).dataset().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let model = Anime2Clothing::tiny().build(&Device::Cpu).unwrap();
+    assert_eq!(model.networks().unwrap().level().unwrap(), Level::full(64));
+    model.train_on(&pairs.train(), folder.path()).unwrap().steps(1).unwrap();
+    for model in [model.clone(), model.ema()] {
+        assert_eq!(model.networks().unwrap().level().unwrap(), Level::full(16));
+        let made = model.translate_of(&pairs, &[0, 5]).unwrap();
+        assert_eq!(made.size(), (64, 64));
+        let cells = made.tensor.reshape((2, 3, 16, 4, 64)).unwrap();
+        assert_eq!(numbers(&cells.max(3).unwrap()), numbers(&cells.min(3).unwrap()));
+        let larger = pairs.resized(96, Filter::Bicubic).unwrap();
+        assert_eq!(model.translate_of(&larger, &[0]).unwrap().size(), (96, 96));
+    }
 }

@@ -2,8 +2,9 @@
 //! photos have the colours and the shape of what the character wears?
 //!
 //! `cargo xtask prove anime2clothing [--seconds 840] [--seed 0]` prints the numbers beside the wanted ones and writes
-//! `target/proofs/anime2clothing/numbers.json` with the pictures. With `--table SECONDS` it also trains all ten
-//! configurations of table 1 for so long each, and writes `table1.md`.
+//! `target/proofs/anime2clothing/numbers.json` with the pictures: figure 2, what the discriminators see, what they compare.
+//! With `--table SECONDS` it also trains all ten configurations of table 1 and the models of table 2 for so long each, and
+//! writes `table1.md` with `figure10.png` and `table2.md` with `figure11.png`.
 
 #[path = "../common/processor.rs"]
 mod processor;
@@ -20,9 +21,9 @@ use tachie::data::avatar::Avatar;
 use tachie::data::batch::Images;
 use tachie::image::{GrayImage, RgbImage};
 use tachie::metrics::pictures::delta_e::Lab;
-use tachie::models::anime2clothing::{Adversaries, Anime2Clothing, Length, Table1};
+use tachie::models::anime2clothing::{Adversaries, Anime2Clothing, Length, Study};
 use tachie::rng::Seed;
-use tachie::train::gan::Gan;
+use tachie::train::gan::{Gan, Player};
 use tachie::train::trainer::Options;
 use training::Trained;
 
@@ -43,7 +44,7 @@ struct Args {
     /// Seed of the weights, the pairs and their order.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Train all ten configurations of table 1 for so many seconds each, too.
+    /// Train the ten configurations of table 1 and the four models of table 2 for so many seconds each, too.
     #[arg(long)]
     table: Option<f64>,
     /// Where the results go.
@@ -103,6 +104,10 @@ fn prove(args: &Args) -> Result<bool> {
     let (delta_e, delta_e_of_strangers) = (mean(&|i| delta(i, i)), mean(&|i| delta(stranger(i), i)));
     let (shape, shape_of_strangers) = (mean(&|i| outline(i, i)), mean(&|i| outline(i, stranger(i))));
     pictures(&pairs, &places, &made, args)?;
+    let (judged, shown) = (model.ema(), [0, 1, 2, 3, 4, 5, 6, 7].map(|i| i * test.len() / 8));
+    test.show_pairs(&shown)?.save(args.out.join("figure2.png"))?;
+    judged.receptive_fields(Player::Discriminator, &test, 0)?.save(args.out.join("fields.png"))?;
+    judged.matching_maps(&test, 0)?.save(args.out.join("matching.png"))?;
     let passed =
         delta_e <= WANTED * delta_e_of_strangers && shape <= SHAPE * shape_of_strangers && trained.within(SECONDS);
     let numbers = Numbers {
@@ -117,10 +122,15 @@ fn prove(args: &Args) -> Result<bool> {
     };
     print(&numbers, args)?;
     if let Some(seconds) = args.table {
-        let table = Table1::tiny(Length::Seconds(seconds)).seed(Seed(args.seed));
-        let results = table.run(&train, &test, args.out.join("table1"), &tachie::device()?)?;
-        results.save(args.out.join("table1.md"))?;
-        println!("{}", results.table()?.md());
+        for (name, figure, study) in [("table1", "figure10", Study::table1()), ("table2", "figure11", Study::table2())]
+        {
+            let study = study.tiny(Length::Seconds(seconds)).seed(Seed(args.seed));
+            let trained = study.train(&train, &test, args.out.join(name), &tachie::device()?)?;
+            trained.beside(&shown)?.save(args.out.join(format!("{figure}.png")))?;
+            let results = trained.metrics(Study::metrics()).run()?;
+            results.save(args.out.join(format!("{name}.md")))?;
+            println!("{}", results.table()?.md());
+        }
     }
     Ok(numbers.passed)
 }

@@ -1,4 +1,5 @@
-"""The other side of benches/steps.rs: full training steps of make.girls.moe, its baseline, PSGAN and StyleGAN in PyTorch.
+"""The other side of benches/steps.rs: full training steps in PyTorch of make.girls.moe, its baseline, PSGAN, StyleGAN,
+anime2clothing and pix2pix.
 
 Arguments: threads. Every line of standard input is a request as JSON, the answer a line of JSON:
 {"check": FOLDER} does one step on exported weights, batch and noise, penalty included whatever the interval says; the
@@ -15,58 +16,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 import growing
 import memory
 import networks
+import translation
+from training import Training
 
 PLAYERS = ("generator", "discriminator")
-
-
-class Training:
-    """The networks, optimizers and running averages of one model, and its batch."""
-
-    def __init__(self, folder, config, networks, rates, betas):
-        folder = Path(folder)
-        self.config = config
-        start = load_file(folder / "start.safetensors")
-        self.batch = load_file(folder / "batch.safetensors")
-        self.networks = dict(zip("gd", networks))
-        for player, network in self.networks.items():
-            load(network, start, player)
-        del start
-        self.optimizers = {
-            player: torch.optim.Adam(network.parameters(), lr=rates[player], betas=betas, fused=True)
-            for player, network in self.networks.items()
-        }
-        self.parameters = [p for network in self.networks.values() for p in network.parameters()]
-        self.buffers = [b for network in self.networks.values() for b in statistics(network)]
-        self.averages = [p.detach().clone() for p in self.parameters]
-        self.average_buffers = [b.clone() for b in self.buffers]
-        self.number = 0
-
-    def move(self, player, total):
-        self.optimizers[player].zero_grad(set_to_none=True)
-        total.backward()
-        self.optimizers[player].step()
-
-    @torch.no_grad()
-    def average(self):
-        torch._foreach_lerp_(self.averages, self.parameters, 1 - self.decay())
-        if self.buffers:
-            torch._foreach_copy_(self.average_buffers, self.buffers)
-
-    def counts(self):
-        return {name: sum(p.numel() for p in self.networks[player].parameters())
-                for name, player in (("generator", "g"), ("discriminator", "d"))}
-
-    def tensors(self):
-        """Parameters by tachie's names, and their running averages below "average."."""
-        names = [f"{player}.{name}" for player, network in self.networks.items()
-                 for name, _ in network.named_parameters()]
-        averages = {f"average.{name}": value for name, value in zip(names, self.averages)}
-        return {name: p.detach().contiguous() for name, p in zip(names, self.parameters)} | averages
 
 
 class Faces(Training):
@@ -78,7 +36,7 @@ class Faces(Training):
         self.objective = objective
         self.sampler = Sampler(config["tags"])
         rates = {"g": schedule["generator_rate"], "d": schedule["discriminator_rate"]}
-        super().__init__(folder, config, networks.build(config), rates, (schedule["beta1"], schedule["beta2"]))
+        super().__init__(folder, config, dict(zip("gd", networks.build(config))), rates, (schedule["beta1"], schedule["beta2"]))
 
     def draw(self):
         """The noise of a step: latents, attributes to ask for, DRAGAN's noise and its length per picture."""
@@ -155,7 +113,7 @@ class Growing(Training):
         phase, = config["growth"]["phases"]
         self.model = model
         rates = {"g": phase["rate"], "d": phase["rate"]}
-        super().__init__(folder, config, growing.build(model, config), rates, (0.0, 0.99))
+        super().__init__(folder, config, dict(zip("gd", growing.build(model, config))), rates, (0.0, 0.99))
         self.poses = None
         if model == "psgan":
             self.poses = growing.Poses(self.batch["points"], config["network"]["resolution"])
@@ -231,6 +189,8 @@ def training(folder, penalise_always=False):
     about = json.loads((Path(folder) / "model.json").read_text())
     if about["model"] == "make-girls":
         return Faces(folder, about["config"], penalise_always)
+    if about["model"] in translation.TRAININGS:
+        return translation.TRAININGS[about["model"]](folder, about["config"])
     return Growing(folder, about["model"], about["config"])
 
 
@@ -248,22 +208,6 @@ class Sampler:
         for members in self.groups:
             labels.scatter_(1, members[torch.randint(len(members), (n, 1))], 1.0)
         return labels
-
-
-def statistics(network):
-    """What is not trained (running statistics, noise), without PyTorch's count of batches, which tachie does not have."""
-    return [buffer for name, buffer in network.named_buffers() if not name.endswith("num_batches_tracked")]
-
-
-def load(network, tensors, player):
-    """Loads what stands below the player's prefix; every name has to be there on both sides, but for what tachie notes for
-    previews."""
-    own = {name.removeprefix(f"{player}."): tensor for name, tensor in tensors.items() if name.startswith(f"{player}.")}
-    own = {name: tensor for name, tensor in own.items() if name not in ("lod", "preview_points")}
-    missing, unexpected = network.load_state_dict(own, strict=False)
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        raise ValueError(f"weights of {player}: missing {missing}, unexpected {unexpected}")
 
 
 def check(folder):

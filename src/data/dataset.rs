@@ -7,10 +7,12 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::batch::Images;
+use super::kept::Kept;
 use super::report::Report;
 use super::skeleton::{KeyPoint, Skeleton};
 use super::splits::assign;
 use super::tags::{Labels, TagSet};
+use super::view::View;
 use crate::{Error, Result};
 
 pub use super::splits::{Split, Splits};
@@ -101,8 +103,7 @@ struct Shared {
     source: Arc<dyn Source>,
     splits: Splits,
     assigned: OnceLock<Vec<Split>>,
-    /// The pictures that were needed so far, of a data set that keeps them.
-    kept: Option<Vec<OnceLock<RgbImage>>>,
+    kept: Option<Kept>,
 }
 
 impl Dataset {
@@ -147,23 +148,19 @@ impl Dataset {
     /// When `i` is not below [`len`](Dataset::len), or the picture cannot be read or made.
     pub fn image(&self, i: usize) -> Result<RgbImage> {
         let position = self.position(i)?;
-        let Some(slot) = self.shared.kept.as_ref().map(|kept| &kept[position]) else {
-            return self.shared.source.image(position);
-        };
-        match slot.get() {
-            Some(picture) => Ok(picture.clone()),
-            None => {
-                let picture = self.shared.source.image(position)?;
-                Ok(slot.get_or_init(|| picture).clone())
-            }
+        let make = || self.shared.source.image(position);
+        match &self.shared.kept {
+            Some(kept) => kept.picture(position, make),
+            None => make(),
         }
     }
 
-    /// The same data set, whose pictures stay in memory (3·[`size`](Dataset::size)² bytes each) once they were needed: for
-    /// sources that are slow, like drawn bodies, whose training would otherwise draw every picture anew in every round.
+    /// The same data set, whose pictures, both of a pair, stay in memory (3·[`size`](Dataset::size)² bytes each) once they
+    /// were needed: for sources that are slow, like drawn bodies, whose training would otherwise draw every picture anew in
+    /// every round.
     pub fn in_memory(&self) -> Dataset {
         let shared = &self.shared;
-        let kept = Some((0..shared.source.len()).map(|_| OnceLock::new()).collect());
+        let kept = Some(Kept::new(shared.source.len(), self.has_sources()));
         let (source, assigned) = (shared.source.clone(), shared.assigned.clone());
         let shared = Shared { source, splits: shared.splits, assigned, kept };
         Dataset { shared: Arc::new(shared), ..self.clone() }
@@ -217,8 +214,7 @@ impl Dataset {
     /// When a share is not in [0, 1], or both together are above 1.
     pub fn with_splits(self, splits: Splits) -> Result<Dataset> {
         splits.check()?;
-        let source = Box::new(View { dataset: self.clone() });
-        Ok(Dataset::new(source, splits))
+        Ok(Dataset::new(Box::new(View::of(&self)), splits))
     }
 
     /// The first `n` pictures (all of them when there are fewer).
@@ -279,6 +275,11 @@ impl Dataset {
         (0..self.len()).filter_map(|i| self.position(i).ok())
     }
 
+    /// The pictures that stay in memory, if they do.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.shared.kept.as_ref()
+    }
+
     /// Where picture `i` comes from, and its number there.
     pub(super) fn origin(&self, i: usize) -> Result<(&dyn Source, usize)> {
         Ok((self.shared.source.as_ref(), self.position(i)?))
@@ -307,66 +308,6 @@ impl Dataset {
     }
 }
 
-/// A chosen part of a data set as a source of its own.
-struct View {
-    dataset: Dataset,
-}
-
-impl View {
-    fn source(&self) -> &dyn Source {
-        self.dataset.shared.source.as_ref()
-    }
-
-    fn at(&self, i: usize) -> usize {
-        self.dataset.chosen.as_ref().map_or(i, |chosen| chosen[i])
-    }
-}
-
-impl Source for View {
-    fn len(&self) -> usize {
-        self.dataset.len()
-    }
-    fn tags(&self) -> &TagSet {
-        self.dataset.tags()
-    }
-    fn image(&self, i: usize) -> Result<RgbImage> {
-        self.dataset.image(i)
-    }
-    fn labels(&self, i: usize) -> Vec<f32> {
-        self.source().labels(self.at(i))
-    }
-    fn skeleton(&self) -> Option<&Skeleton> {
-        self.source().skeleton()
-    }
-    fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
-        self.source().keypoints(self.at(i))
-    }
-    fn has_sources(&self) -> bool {
-        self.source().has_sources()
-    }
-    fn source_image(&self, i: usize) -> Result<RgbImage> {
-        self.source().source_image(self.at(i))
-    }
-    fn name(&self) -> String {
-        self.dataset.name()
-    }
-    fn fingerprint(&self) -> String {
-        self.dataset.fingerprint()
-    }
-    fn size(&self) -> u32 {
-        self.dataset.size()
-    }
-    fn key(&self, i: usize) -> String {
-        self.source().key(self.at(i))
-    }
-    fn split(&self, i: usize) -> Option<Split> {
-        self.source().split(self.at(i))
-    }
-    fn report(&self) -> Report {
-        self.dataset.report()
-    }
-}
-
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (size, tags) = (self.size(), self.tags().len());
@@ -377,54 +318,5 @@ impl fmt::Display for Dataset {
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::data::avatar::Avatar;
-
-    #[test]
-    fn what_stays_in_memory_is_made_once() {
-        struct Counting(Dataset, Arc<AtomicUsize>);
-        impl Source for Counting {
-            fn len(&self) -> usize {
-                self.0.len()
-            }
-            fn tags(&self) -> &TagSet {
-                self.0.tags()
-            }
-            fn image(&self, i: usize) -> Result<RgbImage> {
-                self.1.fetch_add(1, Ordering::Relaxed);
-                self.0.image(i)
-            }
-            fn labels(&self, _: usize) -> Vec<f32> {
-                vec![0.0; self.tags().len()]
-            }
-            fn name(&self) -> String {
-                self.0.name()
-            }
-            fn fingerprint(&self) -> String {
-                self.0.fingerprint()
-            }
-            fn size(&self) -> u32 {
-                self.0.size()
-            }
-        }
-        let made = Arc::new(AtomicUsize::new(0));
-        let drawn = Dataset::from_source(Counting(Avatar::faces().size(16).take(12).unwrap(), made.clone()));
-        let kept = drawn.in_memory();
-        assert_eq!((drawn.fingerprint(), drawn.train().name()), (kept.fingerprint(), kept.train().name()));
-        let part = kept.subset(&[3, 5]).unwrap();
-        for _ in 0..3 {
-            assert_eq!(part.image(1).unwrap(), kept.image(5).unwrap());
-        }
-        assert_eq!(made.load(Ordering::Relaxed), 1);
-        assert_eq!(drawn.image(5).unwrap(), kept.image(5).unwrap());
-        assert_eq!(made.load(Ordering::Relaxed), 2);
-        assert!(kept.image(12).is_err());
     }
 }

@@ -3,6 +3,8 @@
 //! The order of an epoch comes from the stream `data/<epoch>`, random changes from `augment/<epoch>/<place in the epoch>`:
 //! a batch depends on data set, seed, batch size and position only, never on threads or on what was loaded before.
 
+use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -14,7 +16,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, push_planes};
-use super::changes::{Changes, Flip};
+use super::changes::{Changes, Flip, Jitter};
 use super::dataset::Dataset;
 use crate::rng::{Seed, Stream};
 use crate::{Error, Result};
@@ -247,24 +249,27 @@ impl Work {
         let Changes { flip, both, picture, source, other } = &self.options.changes;
         let posed = self.dataset.skeleton().filter(|_| self.options.changes.keeps_places());
         for (i, &index) in indices.iter().enumerate() {
-            let place = at.sample + i as u64;
-            let mut stream = self.options.seed.stream(&format!("augment/{}/{place}", at.epoch));
+            let name = format!("augment/{}/{}", at.epoch, at.sample + i as u64);
+            // Made when the first number is drawn: often nothing is changed.
+            let mut stream = LazyCell::new(|| self.options.seed.stream(&name));
             let flips = *flip != Flip::None && stream.chance(0.5);
             // Equal numbers for both pictures of a pair.
-            let together = |picture: &RgbImage| {
-                both.apply(picture, &mut self.options.seed.stream(&format!("augment/{}/{place}/both", at.epoch)))
+            let together = |picture| {
+                changed(both, picture, &mut LazyCell::new(|| self.options.seed.stream(&format!("{name}/both"))))
             };
             let target = self.dataset.image(index)?;
-            let shown = picture.apply(&together(&target), &mut stream);
-            push_planes(&self.sized(shown, index)?, flips, &mut pixels);
+            let shown = changed(picture, together(Cow::Borrowed(&target)), &mut stream);
+            push_planes(self.sized(&shown, index)?, flips, &mut pixels);
             if self.dataset.has_sources() {
-                let from = source.apply(&together(&self.dataset.source_image(index)?), &mut stream);
+                let from = Cow::Owned(self.dataset.source_image(index)?);
+                let from = changed(source, together(from), &mut stream);
                 let flips = if *flip == Flip::Independent { stream.chance(0.5) } else { flips };
-                push_planes(&self.sized(from, index)?, flips, &mut sources);
+                push_planes(self.sized(&from, index)?, flips, &mut sources);
             }
             if let Some(jitter) = other {
-                let other = jitter.apply(&self.other_than(index, &target, &mut stream)?, &mut stream);
-                push_planes(&self.sized(other, index)?, *flip != Flip::None && stream.chance(0.5), &mut others);
+                let other = Cow::Owned(self.other_than(index, &target, &mut stream)?);
+                let other = changed(jitter, other, &mut stream);
+                push_planes(self.sized(&other, index)?, *flip != Flip::None && stream.chance(0.5), &mut others);
             }
             if let Some(skeleton) = posed {
                 let pose = self.dataset.pose(index)?;
@@ -287,21 +292,22 @@ impl Work {
     /// it is an equal one, after as many tries as would miss a different one only by a strange chance.
     fn other_than(&self, index: usize, picture: &RgbImage, stream: &mut Stream) -> Result<RgbImage> {
         const TRIES: usize = 64;
-        let mut other = picture.clone();
+        let mut equal = None;
         for _ in 0..TRIES {
             let drawn = stream.below(self.dataset.len());
             if drawn != index {
-                other = self.dataset.image(drawn)?;
+                let other = self.dataset.image(drawn)?;
                 if other != *picture {
-                    break;
+                    return Ok(other);
                 }
+                equal = Some(other);
             }
         }
-        Ok(other)
+        Ok(equal.unwrap_or_else(|| picture.clone()))
     }
 
     /// The picture, if it has the size of the data set.
-    fn sized(&self, image: RgbImage, index: usize) -> Result<RgbImage> {
+    fn sized<'a>(&self, image: &'a RgbImage, index: usize) -> Result<&'a RgbImage> {
         let size = self.dataset.size();
         if image.dimensions() == (size, size) {
             return Ok(image);
@@ -309,6 +315,15 @@ impl Work {
         let found = [image.height() as usize, image.width() as usize];
         Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")))
     }
+}
+
+/// The picture with random changes; the very picture, and no number drawn, where there are none.
+fn changed<'a, F: FnOnce() -> Stream>(
+    jitter: &Jitter,
+    picture: Cow<'a, RgbImage>,
+    stream: &mut LazyCell<Stream, F>,
+) -> Cow<'a, RgbImage> {
+    if *jitter == Jitter::default() { picture } else { Cow::Owned(jitter.apply(&picture, stream)) }
 }
 
 impl Pool {

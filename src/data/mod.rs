@@ -6,6 +6,7 @@ pub mod changes;
 mod claim;
 pub mod dataset;
 pub mod import;
+mod kept;
 pub mod loader;
 pub mod manifest;
 mod pairs;
@@ -18,6 +19,7 @@ mod splits;
 pub mod store;
 mod tag_table;
 pub mod tags;
+mod view;
 mod whom;
 
 pub use batch::{Batch, Images};

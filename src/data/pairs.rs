@@ -21,8 +21,15 @@ impl Dataset {
     /// # Errors
     /// As [`image`](Dataset::image).
     pub fn source_image(&self, i: usize) -> Result<RgbImage> {
+        if !self.has_sources() {
+            return self.image(i);
+        }
         let (source, place) = self.origin(i)?;
-        source.source_image(place)
+        let make = || source.source_image(place);
+        match self.kept() {
+            Some(kept) => kept.source(place, make),
+            None => make(),
+        }
     }
 
     /// A data set of `n` pairs of different pictures of one and the same whom, drawn at random. Picture, labels and key

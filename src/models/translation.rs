@@ -8,6 +8,8 @@ use candle_core::{Tensor, Var};
 use super::model::Model;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
+use crate::data::manifest::Filter;
+use crate::data::resize;
 use crate::metrics::evaluate::{self, Drawn, Pictures};
 use crate::nn::init::Init;
 use crate::nn::params::Scope;
@@ -25,7 +27,7 @@ pub trait Translation: Gan {
     fn side(config: &Self::Config) -> usize;
 
     /// Pictures `[N, 3, R, R]` in [−1, 1] at the model's size → as many, as a finished model makes them: running statistics,
-    /// nothing dropped.
+    /// nothing dropped. Of networks that are still growing every pixel is repeated up to that size.
     ///
     /// # Errors
     /// When the pictures have another size.
@@ -51,14 +53,24 @@ impl<G: Translation> Model<G> {
         Images::new(made.clamp(-1f32, 1f32)?)
     }
 
-    /// What the model makes of the sources of pairs at these places.
+    /// What the model makes of the sources of pairs at these places. Pairs of another size are brought to the model's (linear
+    /// filter, as in the code of "Anime-to-Real Clothing"), and what is made of them to that of the pairs (cubic, as its
+    /// section 5 does with PLDT's 64 px).
     ///
     /// # Errors
     /// When the data set holds no pairs, or a picture cannot be read.
     pub fn translate_of(&self, pairs: &Dataset, places: &[usize]) -> Result<Images> {
-        check_pairs(pairs, G::side(self.config()))?;
-        let sources = places.iter().map(|&i| pairs.source_image(i)).collect::<Result<Vec<_>>>()?;
-        self.translate(&Images::from_rgb(&sources)?)
+        if !pairs.has_sources() {
+            return Err(needs_pairs(format!("data set {}", pairs.name())));
+        }
+        let (side, size) = (G::side(self.config()) as u32, pairs.size());
+        let sources = places.iter().map(|&i| Ok(resize::rgb(&pairs.source_image(i)?, side, side, Filter::Bilinear)));
+        let made = self.translate(&Images::from_rgb(&sources.collect::<Result<Vec<_>>>()?)?)?;
+        if side == size {
+            return Ok(made);
+        }
+        let made: Vec<_> = made.to_rgb()?.iter().map(|made| resize::rgb(made, size, size, Filter::Bicubic)).collect();
+        Images::from_rgb(&made)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Latents, attributes, poses and paths between them, and the pictures that generators draw from them.
 
+mod anime2clothing;
 mod chunks;
 mod figures;
 pub mod latent;
@@ -13,6 +14,7 @@ pub mod seeds;
 mod stylegan;
 pub mod walk;
 
+pub use anime2clothing::Field;
 pub(crate) use chunks::{in_chunks, rows};
 pub use latent::{Latent, Path};
 pub use noise::Noise;

@@ -1,11 +1,14 @@
 //! What a data set holds, and how near to it generated images come, as figures and tables.
 
+use image::RgbImage;
+
 use super::grid::Grid;
 use super::number;
 use super::table::Table;
 use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
 use crate::metrics::features::neighbours::Neighbour;
+use crate::models::translation::needs_pairs;
 use crate::nn::augment::{AugmentConfig, Drawn};
 use crate::rng::Seed;
 use crate::{Error, Result};
@@ -24,6 +27,22 @@ impl Dataset {
         let images = self.subset(&order)?.images(order.len())?;
         let all = number::grouped(self.len() as u64);
         Ok(images.grid(NROW)?.title(format!("{}: {} of {all} pictures", self.name(), order.len())))
+    }
+
+    /// Pairs, one below the other: what they are made from in the upper row, the pictures in the lower one
+    /// ("Anime-to-Real Clothing", arXiv:2008.11479, figure 2).
+    ///
+    /// # Errors
+    /// When the data set holds no pairs, there is no place, or a picture cannot be read.
+    pub fn show_pairs(&self, places: &[usize]) -> Result<Grid> {
+        if !self.has_sources() {
+            return Err(needs_pairs(format!("data set {}", self.name())));
+        }
+        let row = |picture: &dyn Fn(usize) -> Result<RgbImage>| {
+            Images::from_rgb(&places.iter().map(|&i| picture(i)).collect::<Result<Vec<_>>>()?)
+        };
+        let rows = [row(&|i| self.source_image(i))?, row(&|i| self.image(i))?];
+        Ok(Grid::rows(rows)?.labels(["input", "output"]))
     }
 
     /// How many pictures carry each tag, in label order.

@@ -16,6 +16,7 @@
 //! Every number says its protocol, how many pictures it is of, which network gave the features, by which weights, and
 //! how pictures came to the network's size.
 
+mod beside;
 mod best;
 mod bodies;
 mod cache;

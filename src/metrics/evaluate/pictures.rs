@@ -154,6 +154,14 @@ impl Chosen {
         Chosen { pictures, chosen }
     }
 
+    /// All of them, 8-bit RGB.
+    ///
+    /// # Errors
+    /// When one cannot be read or made.
+    pub fn all(&self) -> Result<Vec<RgbImage>> {
+        self.read(0..self.chosen.len())
+    }
+
     fn within(&self, range: Range<usize>) -> Result<Range<usize>> {
         within(&self.name(), range, self.chosen.len())
     }

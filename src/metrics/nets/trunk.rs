@@ -130,6 +130,27 @@ impl Trunk {
         Ok(taps)
     }
 
+    /// The maps after the first convolution of each group and its ReLU, for VGG those of `features.1`, `6`, `11`, `20` and,
+    /// of VGG-19, `29`: what losses of style and content compare. A group begins behind each pool.
+    ///
+    /// # Errors
+    /// When x has another shape or is too small.
+    pub fn firsts(&self, x: &Tensor) -> Result<Vec<Tensor>> {
+        self.check(x)?;
+        let begins = |i: usize| {
+            matches!(self.steps[i], Step::Layer(_)) && (i == 0 || matches!(self.steps[i - 1], Step::MaxPool(..)))
+        };
+        let end = (0..self.steps.len()).rev().find(|&i| begins(i)).map_or(0, |last| last + 1);
+        let (mut x, mut firsts) = (x.clone(), Vec::new());
+        for (i, step) in self.steps[..end].iter().enumerate() {
+            x = step.forward(&x)?;
+            if begins(i) {
+                firsts.push(x.clone());
+            }
+        }
+        Ok(firsts)
+    }
+
     /// What the classifier would get, before its pool to a fixed size: x `[N, 3, H, W]`, normalised ([`normalized`]) →
     /// `[N, C, h, w]`.
     ///

@@ -32,4 +32,4 @@ pub use generator::UNet;
 pub use objective::Adversaries;
 pub use published::Published;
 pub use schedule::{Phase, Schedule};
-pub use study::{Length, PUBLISHED, Table1};
+pub use study::{Length, Study};

@@ -16,6 +16,7 @@ use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::nn::patch::{PatchGan, PatchNorm, PatchSpec};
 use crate::nn::progressive::Level;
+use crate::nn::progressive::level::Reached;
 use crate::rng::{Seed, Stream};
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::Plan;
@@ -31,6 +32,7 @@ pub struct Adversaries {
     generator: Generator,
     domain: Domain,
     real: Option<Scales>,
+    reached: Reached,
     shown: Shown,
 }
 
@@ -57,15 +59,15 @@ impl Generator {
 
 impl Domain {
     /// What it says about several sets of pairs, whose weights are normalised once.
-    fn judge<const N: usize>(&self, pairs: [&Tensor; N], level: Level) -> Result<[Vec<Verdict>; N]> {
+    fn judge<const N: usize>(&self, pairs: [&Tensor; N], level: Level, mode: Mode) -> Result<[Vec<Verdict>; N]> {
         let verdicts = match self {
             Domain::Scales(network) => {
-                let judge = network.at(level, Mode::Train)?;
+                let judge = network.at(level, mode)?;
                 pairs.iter().map(|pair| judge.forward(pair)).collect::<Result<Vec<_>>>()?
             }
             Domain::Patch(network) => {
                 let of_pair = |pair: &&Tensor| -> Result<Vec<Verdict>> {
-                    let (scores, features) = network.forward(pair, Mode::Train)?;
+                    let (scores, features) = network.forward(pair, mode)?;
                     Ok(vec![Verdict { scores, features }])
                 };
                 pairs.iter().map(of_pair).collect::<Result<Vec<_>>>()?
@@ -119,6 +121,33 @@ impl Adversaries {
         self.generator.forward(sources, level, Mode::Eval, None)
     }
 
+    /// How far the networks have grown, as training has left them; the finished size for those that were never trained.
+    ///
+    /// # Errors
+    /// When the device refuses to copy.
+    pub fn level(&self) -> Result<Level> {
+        self.reached.level()
+    }
+
+    /// What each tower of a finished discriminator says at the level that training has reached: `Player::Domain`'s about
+    /// pictures `[N, 3, R, R]` beside their sources, `Player::Discriminator`'s about pictures alone. Both come to the level's
+    /// size r as in training, of every R/r pixels the first.
+    ///
+    /// # Errors
+    /// When the configuration has no such discriminator, or the pictures have another size.
+    pub fn verdicts(&self, who: Player, sources: &Tensor, pictures: &Tensor) -> Result<Vec<Verdict>> {
+        let level = self.level()?;
+        let [sources, pictures] = [sources, pictures].map(|pictures| nearest(pictures, level.resolution));
+        match (who, &self.real) {
+            (Player::Domain, _) => {
+                let [verdicts] = self.domain.judge([&Tensor::cat(&[&sources?, &pictures?], 1)?], level, Mode::Eval)?;
+                Ok(verdicts)
+            }
+            (Player::Discriminator, Some(real)) => real.at(level, Mode::Eval)?.forward(&pictures?),
+            _ => Err(unknown(who)),
+        }
+    }
+
     fn real_score(&self, verdicts: &[Verdict]) -> Result<Tensor> {
         match self.config.adversarial {
             Adversarial::LeastSquares => scored(verdicts, least_squares::real),
@@ -140,13 +169,13 @@ impl Adversaries {
         let (pair, real_pair) = (beside(made)?, beside(&batch.images)?);
         let mut losses = Losses::new();
         let verdicts = if config.matching {
-            let [verdicts, wanted] = self.domain.judge([&pair, &real_pair], level)?;
+            let [verdicts, wanted] = self.domain.judge([&pair, &real_pair], level, Mode::Train)?;
             if let Some(distance) = matched(&verdicts, &wanted, &config.weights)? {
                 losses.add("features_domain", &distance, 1.0)?;
             }
             verdicts
         } else {
-            let [verdicts] = self.domain.judge([&pair], level)?;
+            let [verdicts] = self.domain.judge([&pair], level, Mode::Train)?;
             verdicts
         };
         losses.add("adv_domain", &self.real_score(&verdicts)?, 1.0)?;
@@ -185,12 +214,12 @@ impl Adversaries {
             let others = batch.others.as_ref().ok_or_else(|| {
                 Error::invalid("batch", "no other pictures", "other pictures, for unassociated pairs", "")
             })?;
-            let [fake, real, other] = self.domain.judge([&pair, &real_pair, &beside(others)?], level)?;
+            let [fake, real, other] = self.domain.judge([&pair, &real_pair, &beside(others)?], level, Mode::Train)?;
             losses.add("fake", &self.fake_score(&fake)?, 1.0 / 3.0)?;
             losses.add("real", &self.real_score(&real)?, 1.0 / 3.0)?;
             losses.add("other", &self.fake_score(&other)?, 1.0 / 3.0)?;
         } else {
-            let [fake, real] = self.domain.judge([&pair, &real_pair], level)?;
+            let [fake, real] = self.domain.judge([&pair, &real_pair], level, Mode::Train)?;
             losses.add("fake", &self.fake_score(&fake)?, 0.5)?;
             losses.add("real", &self.real_score(&real)?, 0.5)?;
         }
@@ -217,7 +246,7 @@ impl Translation for Adversaries {
     }
 
     fn translate(&self, sources: &Tensor) -> Result<Tensor> {
-        self.make(sources, Level::full(self.config.size()))
+        self.reached.finished(|level| self.make(sources, level))
     }
 }
 
@@ -259,8 +288,8 @@ impl Gan for Adversaries {
             RealJudge::Single => Some(scales(3, 1, Reach::Patches, Player::Discriminator)?),
             RealJudge::Patches => Some(scales(3, 3, Reach::Patches, Player::Discriminator)?),
         };
-        let shown = Shown::new(shape.resolution, &makes)?;
-        Ok(Adversaries { config: config.clone(), generator, domain, real, shown })
+        let (reached, shown) = (Reached::new(shape.resolution, &makes)?, Shown::new(shape.resolution, &makes)?);
+        Ok(Adversaries { config: config.clone(), generator, domain, real, reached, shown })
     }
 
     fn plan(config: &Anime2ClothingConfig) -> Plan {
@@ -304,9 +333,11 @@ impl Gan for Adversaries {
 
     /// The one forward pass of the generator.
     fn share(&self, batch: &Batch, step: &mut Step) -> Result<()> {
+        let level = level(batch, step);
         self.shown.keep(batch, step.number)?;
+        self.reached.set(level)?;
         let mut noise = step.stream("dropout");
-        let made = self.generator.forward(sources(batch)?, level(batch, step), Mode::Train, Some(&mut noise))?;
+        let made = self.generator.forward(sources(batch)?, level, Mode::Train, Some(&mut noise))?;
         step.put("made", made);
         Ok(())
     }

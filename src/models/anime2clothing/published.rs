@@ -95,9 +95,9 @@ fn renamed(
     let wanted = params.tensors().into_iter().filter(|(name, _)| name.starts_with(&prefix));
     let (mut tensors, mut problems, mut used) = (BTreeMap::new(), Vec::new(), 0);
     for (name, blank) in wanted {
-        // What previews are made from is no part of a network.
+        // What previews are made from, and that the network is full-grown, is no part of it.
         let theirs = match name.strip_prefix(&prefix) {
-            Some(name) if name != "preview_sources" => name,
+            Some(name) if !["preview_sources", "lod"].contains(&name) => name,
             _ => {
                 tensors.insert(name, blank);
                 continue;

@@ -1,6 +1,6 @@
 //! Both networks of the generator, and what is known of their styles.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::config::StyleganConfig;
 use super::mapping::Mapping;
@@ -9,7 +9,7 @@ use super::synthesis::{Noise, Synthesis};
 use crate::Result;
 use crate::nn::params::Scope;
 use crate::nn::progressive::Level;
-use crate::ops::resample::upsample_nearest;
+use crate::nn::progressive::level::Reached;
 
 /// From a latent vector to a picture. Parameters: `mapping`, `synthesis`; buffers: `w_mean`, the running mean of styles,
 /// and `lod`, how many doublings are missing to the finished pictures at this point of the training.
@@ -18,8 +18,7 @@ pub struct Generator {
     mapping: Mapping,
     synthesis: Synthesis,
     mean: Var,
-    lod: Var,
-    resolution: usize,
+    reached: Reached,
     mean_decay: f64,
     device: Device,
 }
@@ -35,8 +34,7 @@ impl Generator {
             mapping: Mapping::new(config, &scope.pp("mapping"))?,
             synthesis: Synthesis::new(&config.network, &scope.pp("synthesis"))?,
             mean: scope.buffer("w_mean", &[latent], 0.0)?,
-            lod: scope.buffer("lod", &[1], 0.0)?,
-            resolution: config.network.resolution,
+            reached: Reached::new(config.network.resolution, scope)?,
             mean_decay: config.mean_decay,
             device: scope.device().clone(),
         })
@@ -67,8 +65,7 @@ impl Generator {
     /// # Errors
     /// When the device refuses to copy.
     pub fn level(&self) -> Result<Level> {
-        let lod = f64::from(self.lod.as_detached_tensor().to_dtype(DType::F32)?.to_vec1::<f32>()?[0]);
-        Ok(Level::of_lod(lod, self.resolution))
+        self.reached.level()
     }
 
     /// Writes down how far the network has grown, for those who use it later.
@@ -76,8 +73,7 @@ impl Generator {
     /// # Errors
     /// When the device refuses.
     pub fn set_level(&self, level: Level) -> Result<()> {
-        let lod = Tensor::new(&[level.lod(self.resolution)], &self.device)?;
-        Ok(self.lod.set(&lod.to_dtype(self.lod.dtype())?)?)
+        self.reached.set(level)
     }
 
     /// Moves the running mean towards the mean of these styles `[N, W]`.
@@ -107,11 +103,6 @@ impl Generator {
     /// # Errors
     /// When the shapes do not fit.
     pub fn draw(&self, styles: &Styles, noise: &Noise) -> Result<Tensor> {
-        let level = self.level()?;
-        let pictures = self.synthesis.forward(styles, noise, level)?;
-        match self.resolution / level.resolution {
-            1 => Ok(pictures),
-            factor => upsample_nearest(&pictures, factor),
-        }
+        self.reached.finished(|level| self.synthesis.forward(styles, noise, level))
     }
 }

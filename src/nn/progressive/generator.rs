@@ -1,9 +1,9 @@
 //! The generator that grows (Karras et al. 2018, table 2), with or without pose maps.
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 
 use super::equal::{Equal, EqualConv2d, EqualLinear};
-use super::level::{Level, lerp};
+use super::level::{Level, Reached, lerp};
 use super::pose::{PosedConv2d, Poses, check_poses};
 use super::resample::up_conv2d;
 use super::shape::GrowingShape;
@@ -28,7 +28,7 @@ pub struct Generator {
     conv: PosedConv2d,
     blocks: Vec<Block>,
     to_rgb: Vec<EqualConv2d>,
-    lod: Var,
+    reached: Reached,
     device: Device,
 }
 
@@ -73,7 +73,7 @@ impl Generator {
             conv: PosedConv2d::new(&at(4).pp("conv"), [first, keypoints], first, 3, Equal::relu())?,
             blocks: shape.resolutions().skip(1).map(block).collect::<Result<_>>()?,
             to_rgb: shape.resolutions().map(head).collect::<Result<_>>()?,
-            lod: scope.buffer("lod", &[1], 0.0)?,
+            reached: Reached::new(shape.resolution, scope)?,
             device: scope.device().clone(),
         })
     }
@@ -93,8 +93,7 @@ impl Generator {
     /// # Errors
     /// When the device refuses to copy.
     pub fn level(&self) -> Result<Level> {
-        let lod = f64::from(self.lod.as_detached_tensor().to_dtype(candle_core::DType::F32)?.to_vec1::<f32>()?[0]);
-        Ok(Level::of_lod(lod, self.shape.resolution))
+        self.reached.level()
     }
 
     /// Writes down how far the network has grown, for those who use it later.
@@ -102,8 +101,7 @@ impl Generator {
     /// # Errors
     /// When the device refuses.
     pub fn set_level(&self, level: Level) -> Result<()> {
-        let lod = Tensor::new(&[level.lod(self.shape.resolution)], &self.device)?;
-        Ok(self.lod.set(&lod.to_dtype(self.lod.dtype())?)?)
+        self.reached.set(level)
     }
 
     /// Latents `z` `[N, Z]`, standard normal, and as many poses → pictures `[N, 3, r, r]` of the level's resolution r, about
@@ -141,12 +139,7 @@ impl Generator {
     /// # Errors
     /// As [`forward`](Generator::forward).
     pub fn finished(&self, z: &Tensor, poses: Option<&Poses>) -> Result<Tensor> {
-        let level = self.level()?;
-        let pictures = self.forward(z, poses, level)?;
-        match self.shape.resolution / level.resolution {
-            1 => Ok(pictures),
-            factor => upsample_nearest(&pictures, factor),
-        }
+        self.reached.finished(|level| self.forward(z, poses, level))
     }
 
     /// 4 px: a dense layer and a convolution.

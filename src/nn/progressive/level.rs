@@ -1,9 +1,10 @@
 //! How far a network has grown, and how new layers fade in (Karras et al. 2018, section 2 and figure 2).
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor, Var};
 
 use super::shape::GrowingShape;
 use crate::nn::critic::Signal;
+use crate::nn::params::Scope;
 use crate::ops::arithmetic::{add, affine};
 use crate::ops::resample::{avg_pool2d, upsample_nearest};
 use crate::{Error, Result};
@@ -51,6 +52,55 @@ impl Level {
             return Err(Error::invalid("level", format!("{resolution} px, fade {alpha}"), expected, ""));
         }
         Ok(())
+    }
+}
+
+/// How far a network has grown, kept beside its weights for those who use it later. Buffer: `lod`, how many doublings are
+/// missing to the finished pictures at this point of the training.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    lod: Var,
+    finished: usize,
+}
+
+impl Reached {
+    /// That of a network whose finished pictures have this side; it starts there.
+    ///
+    /// # Errors
+    /// When the store holds `lod` with another shape.
+    pub fn new(finished: usize, scope: &Scope) -> Result<Reached> {
+        Ok(Reached { lod: scope.buffer("lod", &[1], 0.0)?, finished })
+    }
+
+    /// The level, as training has left it; the finished size for a network that was never trained.
+    ///
+    /// # Errors
+    /// When the device refuses to copy.
+    pub fn level(&self) -> Result<Level> {
+        let lod = f64::from(self.lod.as_detached_tensor().to_dtype(DType::F32)?.to_vec1::<f32>()?[0]);
+        Ok(Level::of_lod(lod, self.finished))
+    }
+
+    /// Writes the level down.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn set(&self, level: Level) -> Result<()> {
+        let lod = Tensor::new(&[level.lod(self.finished)], self.lod.device())?;
+        Ok(self.lod.set(&lod.to_dtype(self.lod.dtype())?)?)
+    }
+
+    /// Pictures that are made at the level, every pixel repeated up to the finished size.
+    ///
+    /// # Errors
+    /// As what makes them.
+    pub fn finished(&self, make: impl FnOnce(Level) -> Result<Tensor>) -> Result<Tensor> {
+        let level = self.level()?;
+        let pictures = make(level)?;
+        match self.finished / level.resolution {
+            1 => Ok(pictures),
+            factor => upsample_nearest(&pictures, factor),
+        }
     }
 }
 

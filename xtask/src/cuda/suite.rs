@@ -9,13 +9,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// Files beside the program, by where they lie in the clone.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "benches/gpu/run.sh",
     "benches/pytorch/gpu.py",
     "benches/pytorch/ops.py",
     "benches/pytorch/steps.py",
     "benches/pytorch/growing.py",
     "benches/pytorch/networks.py",
+    "benches/pytorch/training.py",
+    "benches/pytorch/translation.py",
     "benches/pytorch/memory.py",
 ];
 

@@ -1,9 +1,12 @@
 //! The losses, the schedule, and the presets.
 
+use std::sync::OnceLock;
+
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::generator::Global;
+use super::vgg::{VggDistance, VggTerm};
 use crate::data::batch::{Batch, Images};
 use crate::data::changes::{Changes, Flip};
 use crate::data::dataset::Dataset;
@@ -62,6 +65,9 @@ pub struct Pix2pixHdConfig {
     pub judges: usize,
     /// Weight of the distances of features: 10.
     pub matching: f64,
+    /// The perceptual term of VGG-19: none, since its weights are another's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vgg: Option<VggTerm>,
     /// The schedule: 100 epochs and 100 more with a falling rate, 2e-4.
     pub epochs: Epochs,
     /// What is changed at random: input and output are mirrored as one.
@@ -78,6 +84,7 @@ impl Default for Pix2pixHdConfig {
             judge_channels: 64,
             judges: 2,
             matching: 10.0,
+            vgg: None,
             epochs: Epochs { pictures: 32_608, constant: 100, falling: 100, batch: 16, rate: 2e-4 },
             changes: Changes { flip: Flip::Joint, ..Changes::default() },
         }
@@ -121,9 +128,11 @@ impl Pix2pixHdConfig {
             let expected = format!("a multiple of {} from {smallest} px on", 1 << halvings.max(judges));
             return Err(Error::invalid("pix2pixHD: size of the pictures", format!("{resolution} px"), expected, ""));
         }
-        if !(matching.is_finite() && matching >= 0.0) {
-            let found = matching.to_string();
-            return Err(Error::invalid("pix2pixHD: weight of features", found, "a number that is not negative", ""));
+        for (what, factor) in [("features", matching), ("VGG-19", self.vgg.as_ref().map_or(0.0, |vgg| vgg.factor))] {
+            if !(factor.is_finite() && factor >= 0.0) {
+                let (what, expected) = (format!("pix2pixHD: weight of {what}"), "a number that is not negative");
+                return Err(Error::invalid(what, factor.to_string(), expected, ""));
+            }
         }
         Ok(())
     }
@@ -136,6 +145,8 @@ pub struct Adversaries {
     generator: Global,
     /// From the full size down.
     judges: Vec<PatchGan>,
+    /// Opened by the first loss that needs it.
+    vgg: OnceLock<VggDistance>,
     shown: Shown,
 }
 
@@ -176,7 +187,18 @@ impl Adversaries {
             let mean = affine(&distance, 1.0 / self.judges.len() as f64, 0.0)?;
             losses.add("features", &mean, self.config.matching)?;
         }
+        if let Some(term) = &self.config.vgg {
+            losses.add("vgg", &self.vgg(term, made.device())?.distance(made, &batch.images)?, term.factor)?;
+        }
         Ok(losses)
+    }
+
+    fn vgg(&self, term: &VggTerm, device: &Device) -> Result<&VggDistance> {
+        if let Some(opened) = self.vgg.get() {
+            return Ok(opened);
+        }
+        let opened = VggDistance::open(&term.weights, device)?;
+        Ok(self.vgg.get_or_init(|| opened))
     }
 
     fn discriminator_loss(&self, batch: &Batch, made: &Tensor) -> Result<Losses> {
@@ -220,6 +242,7 @@ impl Gan for Adversaries {
             config: config.clone(),
             generator: Global::new(channels, halvings, blocks, &makes)?,
             judges: (0..config.judges).map(judge).collect::<Result<_>>()?,
+            vgg: OnceLock::new(),
             shown: Shown::new(resolution, &makes)?,
         })
     }
@@ -236,7 +259,14 @@ impl Gan for Adversaries {
             ("input", pictures("a picture", side)),
             ("output", pictures("a picture", side)),
             ("networks", format!("{} residual blocks, {} discriminators of patches", config.blocks, config.judges)),
-            ("losses", format!("least squares, {} × features", config.matching)),
+            (
+                "losses",
+                format!(
+                    "least squares, {} × features{}",
+                    config.matching,
+                    config.vgg.as_ref().map_or(String::new(), |vgg| format!(", {} × VGG-19", vgg.factor))
+                ),
+            ),
         ]
     }
 
@@ -245,6 +275,7 @@ impl Gan for Adversaries {
     }
 
     fn check_data(config: &Pix2pixHdConfig, dataset: &Dataset) -> Result<()> {
+        config.vgg.as_ref().map_or(Ok(()), VggTerm::check_file)?;
         check_pairs(dataset, config.resolution)
     }
 
