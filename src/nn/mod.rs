@@ -14,3 +14,4 @@ pub mod patch;
 pub mod precision;
 pub mod progressive;
 pub mod spectral;
+pub mod vgg;

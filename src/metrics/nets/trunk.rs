@@ -11,6 +11,7 @@ use super::layer::{Layer, build, check_pictures, per_channel};
 use super::weights::{Card, Kind, Weights};
 use crate::nn::conv::ConvSpec;
 use crate::nn::params::Scope;
+use crate::nn::vgg::{Group, VGG16, VGG19, Vgg, Width};
 use crate::ops::max_pool::{Rounding, max_pool2d};
 use crate::{Error, Result};
 
@@ -64,8 +65,8 @@ impl Architecture {
     fn steps(self, scope: &Scope) -> Result<Vec<Step>> {
         match self {
             Architecture::Alexnet => alexnet(scope),
-            Architecture::Vgg16 => vgg(scope, [2, 2, 3, 3, 3]),
-            Architecture::Vgg19 => vgg(scope, [2, 2, 4, 4, 4]),
+            Architecture::Vgg16 => vgg(scope, &VGG16),
+            Architecture::Vgg19 => vgg(scope, &VGG19),
             Architecture::Squeezenet => squeezenet(scope),
         }
     }
@@ -159,6 +160,8 @@ pub fn normalized(x: &Tensor) -> Result<Tensor> {
 pub(super) enum Step {
     /// Convolution and ReLU.
     Layer(Layer),
+    /// Convolutions of VGG and their ReLUs.
+    Group(Group),
     /// Side and stride of the window.
     MaxPool(usize, usize, Rounding),
     Fire(Box<Fire>),
@@ -170,6 +173,7 @@ impl Step {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Step::Layer(layer) => layer.forward(x),
+            Step::Group(group) => group.forward(x),
             Step::MaxPool(side, stride, rounding) => max_pool2d(x, *side, *stride, 0, *rounding),
             Step::Fire(fire) => fire.forward(x),
             Step::Tap => Ok(x.clone()),
@@ -227,21 +231,14 @@ fn alexnet(scope: &Scope) -> Result<Vec<Step>> {
     ])
 }
 
-/// Five groups of 3×3 convolutions, each followed by a pool.
-fn vgg(scope: &Scope, layers: [usize; 5]) -> Result<Vec<Step>> {
-    let (mut steps, mut index, mut inputs) = (Vec::new(), 0, 3);
-    for (count, outputs) in layers.into_iter().zip([64, 128, 256, 512, 512]) {
-        for _ in 0..count {
-            let layer = Layer::new(&feature(scope, index), [inputs, outputs], 3, ConvSpec::padded(1))?;
-            steps.push(Step::Layer(layer));
-            inputs = outputs;
-            // A convolution and its ReLU.
-            index += 2;
-        }
-        steps.extend([Step::Tap, Step::MaxPool(2, 2, Rounding::Down)]);
-        index += 1;
-    }
-    Ok(steps)
+/// The groups of convolutions, each followed by a pool.
+fn vgg(scope: &Scope, widths: &[Width]) -> Result<Vec<Step>> {
+    let last = || [Step::Tap, Step::MaxPool(2, 2, Rounding::Down)];
+    Ok(Vgg::new(scope, widths)?
+        .groups()
+        .iter()
+        .flat_map(|group| [Step::Group(group.clone())].into_iter().chain(last()))
+        .collect())
 }
 
 fn squeezenet(scope: &Scope) -> Result<Vec<Step>> {
