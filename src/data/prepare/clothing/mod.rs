@@ -4,9 +4,9 @@
 //! Each is a function of a folder, which it never touches, to another one:
 //!
 //! 1. [`gather`]: what local folders hold, and what of it is a picture at all;
-//! 2. the [`boxes`] of any other one, and [`crop_pairs`]: the two halves of a pair;
+//! 2. [`detector`], or the [`boxes`] of any other one, and [`crop_pairs`]: the two halves of a pair;
 //! 3. [`dedupe`]: near-duplicates ([`similar`], [`near`]), and splits that no group of them crosses;
-//! 4. `upscale`: what is too small, made larger by a network or by Lanczos;
+//! 4. [`upscale`]: what is too small, made larger by a network or by Lanczos;
 //! 5. [`pad`]: the mirrored and blurred ground beside a picture;
 //! 6. [`keypoints`] by a network that is trained on drawn photos, or by another one's [`heatmaps`];
 //! 7. [`calibrate`]: the clothing in the middle;
@@ -19,6 +19,7 @@ pub mod boxes;
 pub mod calibrate;
 pub mod crop_pairs;
 pub mod dedupe;
+pub mod detector;
 pub mod gather;
 pub mod heatmaps;
 pub mod keypoints;
@@ -27,5 +28,6 @@ pub mod pad;
 pub mod pairs;
 pub mod similar;
 mod step;
+pub mod upscale;
 
 pub use step::{RECORDS, StepReport};
