@@ -1,6 +1,8 @@
 //! From found pictures to pairs of a character and clothing.
 
 mod dedupe;
+mod detector;
 mod hostile;
+mod learned;
 mod pad;
 mod paired;
