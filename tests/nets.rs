@@ -1,12 +1,16 @@
 //! The networks of metrics against the programs that published them, with weights that are a formula
 //! (fixtures/nets/make.py).
 
+#[path = "common/formula.rs"]
+mod formula;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
+use formula::noise;
 use image::RgbImage;
 use tachie::data::avatar::Avatar;
 use tachie::data::batch::Batch;
@@ -44,18 +48,6 @@ fn beside(name: &str) -> Option<PathBuf> {
         println!("skipped: {} is absent", path.display());
     }
     path.exists().then_some(path)
-}
-
-/// Numbers of 24 bits in [0, 1): a hash of the name (FNV-1a) and the index (the end of MurmurHash3).
-fn noise(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
-    let start = name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (0..count as u32).map(move |i| {
-        let mut x = i.wrapping_mul(0x9e37_79b1).wrapping_add(start);
-        for (shift, factor) in [(16, 0x85eb_ca6b), (13, 0xc2b2_ae35), (16, 1)] {
-            x = (x ^ (x >> shift)).wrapping_mul(factor);
-        }
-        f64::from(x >> 8) / f64::from(1 << 24)
-    })
 }
 
 fn numbers(name: &str, shape: &[usize]) -> Tensor {

@@ -1,4 +1,6 @@
-//! Training one network on pictures whose answers are known: readers of labels and of poses.
+//! Training one network on pictures whose answers are known: readers of labels and of poses, detectors.
+
+use std::collections::BTreeMap;
 
 use crate::autograd::backward_once;
 use crate::nn::params::ParamStore;
@@ -65,6 +67,13 @@ impl Supervised {
             progress(step + 1, value);
         }
         Ok((average, losses))
+    }
+
+    /// The tensors of trained parameters by the names that the network itself gives them, without the player's.
+    pub(crate) fn weights(params: &ParamStore) -> BTreeMap<String, Tensor> {
+        let prefix = format!("{}.", Player::Classifier.prefix());
+        let short = |name: String| name.strip_prefix(&prefix).map(str::to_string).unwrap_or(name);
+        params.tensors().into_iter().map(|(name, tensor)| (short(name), tensor)).collect()
     }
 
     /// Which of `count` pictures a step sees. Every one is seen once before one is seen again.

@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod npz;
 pub mod pytorch;
 pub mod safetensors;
+pub(crate) mod trained;
 pub mod webdnn;
 
 use std::fs::File;

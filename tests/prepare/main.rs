@@ -3,6 +3,8 @@
 mod art;
 mod cascade;
 mod clothing;
+#[path = "../common/formula.rs"]
+mod formula;
 mod review;
 
 use std::fs;

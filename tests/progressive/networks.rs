@@ -46,7 +46,7 @@ fn small(keypoints: usize, inject: Inject, blur: bool, fused_from: usize) -> (Pa
     let shape = GrowingShape { resolution: 8, latent: 3, base: 16, max: 3, fused_from, ..GrowingShape::default() };
     let params = ParamStore::new(seed(13), &Device::Cpu, DType::F64).unwrap();
     let scope = params.view(Training::All);
-    let spec = DiscriminatorSpec { group: Group::Whole, blur, keypoints, inject, latent: 0 };
+    let spec = DiscriminatorSpec { group: Group::Whole, blur, keypoints, inject, reads: 0 };
     let discriminator = Discriminator::new(&shape, spec, &scope.pp("d")).unwrap();
     (params.clone(), Generator::new(&shape, keypoints, &scope.pp("g")).unwrap(), discriminator)
 }

@@ -36,12 +36,24 @@ enum Command {
     Gather(super::clothing::GatherArgs),
     /// Find out which pictures are pairs: label those that are asked for, let a classifier learn, and filter all of them
     ClassifyPairs(Box<super::classify::Args>),
+    /// Train a detector of characters and clothing, or of anything else, from boxes
+    TrainDetector(super::learned::TrainDetector),
+    /// Find boxes in pictures with a trained detector; boxes.jsonl is for `tachie data crop-pairs`
+    Detect(super::learned::Detect),
     /// Cut a character and its clothing out of each picture, by the boxes of any detector
     CropPairs(super::clothing::CropArgs),
     /// Find near-duplicates by colour, brightness and contrast, keep the best of each group, and divide the groups
     Dedupe(Box<super::clothing::DedupeArgs>),
+    /// Train a small network that doubles pictures, on pictures that are sharp
+    TrainUpscaler(super::learned::TrainUpscaler),
+    /// Make pictures larger, by a trained network or by Lanczos
+    Upscale(super::learned::Upscale),
     /// Bring pictures to a canvas, with their mirrored and blurred image beside them
     Pad(super::clothing::PadArgs),
+    /// Train a small network that reads the 24 key points of clothing
+    TrainKeypoints(super::learned::TrainKeypoints),
+    /// Read the key points of clothing with a trained network; keypoints.jsonl is for `tachie data calibrate`
+    Keypoints(super::learned::Keypoints),
     /// Cut pictures about the centre of their clothing
     Calibrate(super::clothing::CalibrateArgs),
     /// Write the table and the manifest of a data set of pairs, and check all of them
@@ -218,9 +230,15 @@ pub fn run(args: Args) -> Result<()> {
         Command::GameArt(args) => super::art::run(&args),
         Command::Gather(args) => super::clothing::run_gather(&args),
         Command::ClassifyPairs(args) => super::classify::run(&args),
+        Command::TrainDetector(args) => super::learned::run_train_detector(&args),
+        Command::Detect(args) => super::learned::run_detect(&args),
         Command::CropPairs(args) => super::clothing::run_crop(&args),
         Command::Dedupe(args) => super::clothing::run_dedupe(&args),
+        Command::TrainUpscaler(args) => super::learned::run_train_upscaler(&args),
+        Command::Upscale(args) => super::learned::run_upscale(&args),
         Command::Pad(args) => super::clothing::run_pad(&args),
+        Command::TrainKeypoints(args) => super::learned::run_train_keypoints(&args),
+        Command::Keypoints(args) => super::learned::run_keypoints(&args),
         Command::Calibrate(args) => super::clothing::run_calibrate(&args),
         Command::Pairs(args) => super::clothing::run_pairs(&args),
         Command::Poses(args) => super::poses::run(&args),

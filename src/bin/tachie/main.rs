@@ -11,6 +11,7 @@ mod evaluate;
 mod fetch;
 mod generate;
 mod import;
+mod learned;
 mod poses;
 mod project;
 mod review;

@@ -2,45 +2,20 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::PoseSequence;
 use super::checks::{Checked, Raw};
 use super::import::{bytes, file_name};
-use super::skeleton::KeyPoint;
+use super::skeleton::{KeyPoint, Skeleton};
 use crate::{Error, Result};
 
 /// The third number of a point that is known, but covered by something (`v` is 0): below what counts as visible.
 pub const COVERED: f32 = 0.1;
 
-/// The challenge's names of the 24 points, in the order of [`Skeleton::fashion`](super::Skeleton::fashion).
-const COLUMNS: [&str; 24] = [
-    "neckline_left",
-    "neckline_right",
-    "center_front",
-    "shoulder_left",
-    "shoulder_right",
-    "armpit_left",
-    "armpit_right",
-    "waistline_left",
-    "waistline_right",
-    "cuff_left_in",
-    "cuff_left_out",
-    "cuff_right_in",
-    "cuff_right_out",
-    "top_hem_left",
-    "top_hem_right",
-    "waistband_left",
-    "waistband_right",
-    "hemline_left",
-    "hemline_right",
-    "crotch",
-    "bottom_left_in",
-    "bottom_left_out",
-    "bottom_right_in",
-    "bottom_right_out",
-];
-
 /// A kind of clothing, which has some of the 24 points (specs/clothing.md section B).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Category {
     /// 13 points.
     Blouse,
@@ -75,7 +50,7 @@ impl Category {
         Category::ALL.into_iter().find(|category| category.name() == name)
     }
 
-    /// Numbers of the points that it has.
+    /// Numbers of the points that it has, in [`Skeleton::fashion`].
     pub fn points(self) -> &'static [usize] {
         match self {
             Category::Blouse => &[0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14],
@@ -108,7 +83,7 @@ pub(super) fn read(path: &Path, mut checked: Checked) -> Result<PoseSequence> {
         found.ok_or_else(|| wrong(format!("no column {name}")))
     };
     let (image, category) = (place("image_id")?, place("image_category")?);
-    let columns = COLUMNS.iter().map(|name| place(name)).collect::<Result<Vec<_>>>()?;
+    let columns = Skeleton::fashion()?.names().iter().map(|name| place(&column(name))).collect::<Result<Vec<_>>>()?;
     for (frame, row) in (0..).zip(reader.records()) {
         match row {
             Err(error) => {
@@ -134,6 +109,15 @@ pub(super) fn read(path: &Path, mut checked: Checked) -> Result<PoseSequence> {
     checked.finish(path)
 }
 
+/// The challenge's name of a point of [`Skeleton::fashion`]: `cuff_left_in` for "left cuff in".
+fn column(name: &str) -> String {
+    match name.split(' ').collect::<Vec<_>>().as_slice() {
+        [side @ ("left" | "right"), part, end @ ("in" | "out")] => format!("{part}_{side}_{end}"),
+        [side @ ("left" | "right"), parts @ ..] => format!("{}_{side}", parts.join("_")),
+        words => words.join("_"),
+    }
+}
+
 /// The point of `x_y_v`: v is 1 where it can be seen, 0 where it is covered, −1 where there is none.
 fn point(text: &str) -> Result<KeyPoint, String> {
     let numbers: Option<Vec<f32>> = text.split('_').map(|part| part.trim().parse().ok()).collect();
@@ -146,21 +130,43 @@ fn point(text: &str) -> Result<KeyPoint, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ImportOptions, PoseFormat, Skeleton};
+    use super::super::{ImportOptions, PoseFormat};
     use super::*;
+
+    /// As the header of its annotations has them.
+    const COLUMNS: [&str; 24] = [
+        "neckline_left",
+        "neckline_right",
+        "center_front",
+        "shoulder_left",
+        "shoulder_right",
+        "armpit_left",
+        "armpit_right",
+        "waistline_left",
+        "waistline_right",
+        "cuff_left_in",
+        "cuff_left_out",
+        "cuff_right_in",
+        "cuff_right_out",
+        "top_hem_left",
+        "top_hem_right",
+        "waistband_left",
+        "waistband_right",
+        "hemline_left",
+        "hemline_right",
+        "crotch",
+        "bottom_left_in",
+        "bottom_left_out",
+        "bottom_right_in",
+        "bottom_right_out",
+    ];
 
     /// Points per category as the challenge says them.
     #[test]
     fn categories_have_their_points() {
         assert_eq!(Category::ALL.map(|category| category.points().len()), [13, 14, 15, 4, 7]);
         let skeleton = Skeleton::fashion().unwrap();
-        for (ours, theirs) in skeleton.names().iter().zip(COLUMNS) {
-            let mut words: Vec<&str> = ours.split(' ').collect();
-            words.sort_unstable();
-            let mut wanted: Vec<&str> = theirs.split('_').collect();
-            wanted.sort_unstable();
-            assert_eq!(words, wanted, "{ours} is no {theirs}");
-        }
+        assert_eq!(skeleton.names().iter().map(|name| column(name)).collect::<Vec<_>>(), COLUMNS);
         // Left and right have the same points.
         for category in Category::ALL {
             let all = vec![[1.0, 2.0, 1.0]; 24];

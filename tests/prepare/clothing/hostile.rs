@@ -6,18 +6,24 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use tachie::candle_core::Device;
 use tachie::data::Dataset;
+use tachie::data::avatar::Avatar;
 use tachie::data::manifest::{ImagePolicy, PairLayout};
 use tachie::data::prepare::clothing::StepReport;
 use tachie::data::prepare::clothing::boxes::{Boxes, Detection};
 use tachie::data::prepare::clothing::calibrate::{CalibrateOptions, calibrate};
 use tachie::data::prepare::clothing::crop_pairs::{Form, PairOptions, crop_pairs};
 use tachie::data::prepare::clothing::dedupe::{Copies, DedupeOptions, GROUPS, dedupe};
+use tachie::data::prepare::clothing::detector::{self, Detector, Examples, Find, detect_folder};
 use tachie::data::prepare::clothing::gather::{CrawlManifest, GatherOptions, gather};
+use tachie::data::prepare::clothing::keypoints::{self, KeypointRegressor, read_keypoints};
 use tachie::data::prepare::clothing::pad::{PadOptions, pad_folder};
+use tachie::data::prepare::clothing::upscale::{UpscaleOptions, upscale};
 use tempfile::TempDir;
 
 use super::super::{everything_below, tachie};
+use super::detector::tiny;
 
 const GOOD: [&str; 6] = ["a pair.png", "立ち絵/衣装 2.png", "third.jpg", "renamed.png", "alpha.png", "again.png"];
 /// Named like pictures, but none that can be used.
@@ -154,6 +160,25 @@ fn a_hostile_folder_goes_through_every_step() {
     let padded = || pad_folder(&input, out("padded"), &pad).unwrap();
     let (first, again) = (padded(), padded());
     check("pad", &first, &again, 6);
+
+    let enlarged = || upscale(&input, out("large"), None, &UpscaleOptions { side: Some(300) }).unwrap();
+    let (first, again) = (enlarged(), enlarged());
+    check("upscale", &first, &again, 6);
+
+    // What networks find does not matter here.
+    let (config, once) = (tiny(), detector::Training { steps: 1, batch: 1, ..detector::Training::default() });
+    let examples = Examples::of([(picture(0), boxes.of(GOOD[0]).to_vec())], config.size);
+    let network = Detector::train(&examples, &config, &once, None, &Device::Cpu, |_, _| ()).unwrap();
+    let detected = || detect_folder(&input, out("found"), &network, &Find::default()).unwrap().1;
+    let (first, again) = (detected(), detected());
+    check("detect", &first, &again, 6);
+
+    let costumes = Avatar::costumes().size(16).count(4).dataset().unwrap();
+    let once = keypoints::Training { steps: 1, batch: 1, ..keypoints::Training::clothing() };
+    let network = KeypointRegressor::train(&costumes, &once, |_, _| ()).unwrap();
+    let read = || read_keypoints(&input, out("points"), &network).unwrap().1;
+    let (first, again) = (read(), read());
+    check("keypoints", &first, &again, 6);
 
     let options = CalibrateOptions { size: 64, ..CalibrateOptions::default() };
     let calibrated = || calibrate(&input, out("calibrated"), None, Some(&boxes), &options).unwrap();

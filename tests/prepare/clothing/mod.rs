@@ -2,6 +2,8 @@
 
 mod classify;
 mod dedupe;
+mod detector;
 mod hostile;
+mod learned;
 mod pad;
 mod paired;

@@ -6,9 +6,9 @@ use std::fmt;
 use image::{GrayImage, Luma, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use super::photo::POINTS;
+use super::photo::{POINTS, categories};
 use super::truth::{PairTruth, Shown};
-use super::{Category, MAX_SIZE, Sides, tagging, wardrobe};
+use super::{MAX_SIZE, Sides, tagging, wardrobe};
 use crate::data::avatar::bodies::Costume;
 use crate::data::avatar::canvas::Region;
 use crate::data::dataset::{Dataset, Source, Split};
@@ -160,7 +160,7 @@ impl Costumes {
                 costume,
                 view,
                 split,
-                categories: Category::of(&outfit),
+                categories: categories(&outfit),
                 drawn: Shown::of(&drawn, &worn(sides, self.size)?),
                 photo: Shown::of(&photo, &sides.photo.mask(self.size)?),
                 centre: [sides.photo.centre.0 * side, sides.photo.centre.1 * side],

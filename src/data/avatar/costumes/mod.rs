@@ -13,9 +13,9 @@ mod truth;
 mod wardrobe;
 
 pub use super::bodies::costume::Outfit;
+pub use crate::data::poses::fashion::Category;
 pub use dataset::{Costumes, View};
 pub use export::Written;
-pub use photo::Category;
 pub(super) use photo::Photo;
 pub use truth::{PairTruth, Shown};
 pub(super) use wardrobe::costume;

@@ -1,14 +1,15 @@
 //! From pictures of the web to pairs of a character and a real piece of clothing.
 //!
-//! Anime-to-Real Clothing (arXiv 2008.11479, section 3; specs/clothing.md section B) builds its 35,633 pairs in eight steps,
-//! of which these are here. Each is a function of a folder, which it never touches, to another one:
+//! Anime-to-Real Clothing (arXiv 2008.11479, section 3; specs/clothing.md section B) builds its 35,633 pairs in eight steps.
+//! Each is a function of a folder, which it never touches, to another one:
 //!
 //! 1. [`gather`]: what local folders hold, and what of it is a picture at all;
 //! 2. [`classify`]: which of them are pairs, by a classifier that learns from labels that it asks for;
-//! 3. [`boxes`] and [`crop_pairs`]: the boxes of any detector, and the two halves of a pair;
+//! 3. [`detector`], or the [`boxes`] of any other one, and [`crop_pairs`]: the two halves of a pair;
 //! 4. [`dedupe`]: near-duplicates ([`similar`], [`near`]), and splits that no group of them crosses;
-//! 5. [`pad`]: the mirrored and blurred ground beside a picture;
-//! 6. [`heatmaps`]: from a network's maps to key points;
+//! 5. [`upscale`]: what is too small, made larger by a network or by Lanczos;
+//! 6. [`pad`], the mirrored and blurred ground beside a picture, and [`keypoints`] by a network that is trained on drawn
+//!    photos, or by another one's [`heatmaps`];
 //! 7. [`calibrate`]: the clothing in the middle;
 //! 8. [`pairs`]: the table and the manifest of the data set.
 //!
@@ -20,12 +21,15 @@ pub mod calibrate;
 pub mod classify;
 pub mod crop_pairs;
 pub mod dedupe;
+pub mod detector;
 pub mod gather;
 pub mod heatmaps;
+pub mod keypoints;
 pub mod near;
 pub mod pad;
 pub mod pairs;
 pub mod similar;
 mod step;
+pub mod upscale;
 
 pub use step::{RECORDS, StepReport};

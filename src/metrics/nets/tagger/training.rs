@@ -120,8 +120,7 @@ impl Training {
 
     fn file(&self, params: &ParamStore) -> Result<Vec<u8>> {
         let mut tensors = BTreeMap::new();
-        for (name, tensor) in params.tensors() {
-            let name = name.trim_start_matches("c.").to_string();
+        for (name, tensor) in Supervised::weights(params) {
             // Statistics may be too small for half precision.
             let tensor = if tensor.rank() > 1 { tensor.to_dtype(DType::F16)? } else { tensor };
             tensors.insert(name, tensor);

@@ -4,52 +4,24 @@
 
 use crate::data::avatar::bodies::costume::{Lower, Outfit, Sleeves, Upper};
 use crate::data::avatar::canvas::Point;
+use crate::data::poses::fashion::Category;
 use crate::rng::Stream;
 
 /// Sides of the picture: left, right.
 pub(super) const SIDES: [f32; 2] = [-1.0, 1.0];
 
-/// What a garment is for the FashionAI challenge, which says which of the 24 points it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Category {
-    /// 13 points.
-    Blouse,
-    /// 14 points.
-    Outwear,
-    /// 15 points.
-    Dress,
-    /// 4 points.
-    Skirt,
-    /// 7 points.
-    Trousers,
-}
-
-impl Category {
-    /// Numbers of its key points in [`Skeleton::fashion`](crate::data::skeleton::Skeleton::fashion).
-    pub fn points(self) -> &'static [usize] {
-        match self {
-            Category::Blouse => &[0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14],
-            Category::Outwear => &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
-            Category::Dress => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18],
-            Category::Skirt => &[15, 16, 17, 18],
-            Category::Trousers => &[15, 16, 19, 20, 21, 22, 23],
-        }
-    }
-
-    /// What an outfit consists of.
-    pub fn of(outfit: &Outfit) -> Vec<Category> {
-        let upper = match outfit.upper {
-            Upper::Dress => return vec![Category::Dress],
-            Upper::Blazer | Upper::Coat => Category::Outwear,
-            Upper::Sailor | Upper::Sweater | Upper::Hoodie | Upper::Blouse => Category::Blouse,
-        };
-        let lower = match outfit.lower {
-            Lower::Pleated | Lower::Flared => Category::Skirt,
-            Lower::Shorts | Lower::Trousers => Category::Trousers,
-        };
-        vec![upper, lower]
-    }
+/// What an outfit consists of for the FashionAI challenge, which says which of the 24 points it has.
+pub(in crate::data::avatar::costumes) fn categories(outfit: &Outfit) -> Vec<Category> {
+    let upper = match outfit.upper {
+        Upper::Dress => return vec![Category::Dress],
+        Upper::Blazer | Upper::Coat => Category::Outwear,
+        Upper::Sailor | Upper::Sweater | Upper::Hoodie | Upper::Blouse => Category::Blouse,
+    };
+    let lower = match outfit.lower {
+        Lower::Pleated | Lower::Flared => Category::Skirt,
+        Lower::Shorts | Lower::Trousers => Category::Trousers,
+    };
+    vec![upper, lower]
 }
 
 /// The trunk; pairs are left and right.
@@ -179,7 +151,7 @@ impl Cut {
         }
         points[2] = Some(trunk.front);
         // Tops hang over skirts and trousers: bands are never seen.
-        let has: Vec<usize> = Category::of(outfit).iter().flat_map(|category| category.points()).copied().collect();
+        let has: Vec<usize> = categories(outfit).iter().flat_map(|category| category.points()).copied().collect();
         std::array::from_fn(|i| points[i].filter(|_| has.contains(&i)))
     }
 }

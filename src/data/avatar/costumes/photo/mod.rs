@@ -11,7 +11,7 @@ mod upper;
 use image::RgbImage;
 use tiny_skia::Transform;
 
-pub use cut::Category;
+pub(super) use cut::categories;
 
 use cut::Cut;
 use film::{Film, Threads, lit, neutral, soften};
