@@ -5,6 +5,7 @@
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::ops::activation::relu;
 use crate::ops::cast::full;
 use crate::ops::{arithmetic, reduce};
 
@@ -23,6 +24,16 @@ pub fn critic(real: &Tensor, fake: &Tensor) -> Result<Tensor> {
 /// When the tensor is empty.
 pub fn generator(fake: &Tensor) -> Result<Tensor> {
     arithmetic::affine(&reduce::mean(&full(fake)?)?, -1.0, 0.0)
+}
+
+/// Wants every picture of `better` to score `margin` above that of `worse`, and nothing once it does: mean
+/// max(0, margin − (D(better) − D(worse))). Scores `[N]` or `[N, 1]` → a scalar, 0 or more.
+///
+/// # Errors
+/// When a tensor is empty, or the shapes differ.
+pub fn margin(better: &Tensor, worse: &Tensor, margin: f64) -> Result<Tensor> {
+    let lead = arithmetic::add(&full(better)?, &arithmetic::affine(&full(worse)?, -1.0, 0.0)?)?;
+    reduce::mean(&relu(&arithmetic::affine(&lead, -1.0, margin)?)?)
 }
 
 /// Keeps scores from drifting away from 0, which the distance alone does not: mean D(real)². Scores `[N]` or `[N, 1]` → a
@@ -47,6 +58,8 @@ mod tests {
         let value = |t: Result<Tensor>| t.unwrap().to_scalar::<f32>().unwrap();
         assert_eq!(value(critic(&real, &fake)), -2.0);
         assert_eq!(value(generator(&fake)), -1.0);
+        // 2, 2 and 2 ahead of a margin of 3, then of 1.
+        assert_eq!([value(margin(&real, &fake, 3.0)), value(margin(&real, &fake, 1.0))], [1.0, 0.0]);
         assert!((value(drift(&real)) - 41.0 / 3.0).abs() < 1e-6);
     }
 }

@@ -47,6 +47,10 @@ const PREVIEW: usize = 4;
 /// learnt beside the pose. All of them would have to show somewhere, at the cost of what else pictures show.
 const IDENTITY: usize = 8;
 
+/// By how much a real picture is to score higher in its own pose than in another one. Without an end to it the scores of
+/// poses, which no penalty keeps flat, would outgrow all that is said about pictures.
+const MARGIN: f64 = 2.0;
+
 /// A PSGAN.
 pub type Psgan = Model<Adversaries>;
 
@@ -94,8 +98,8 @@ pub struct PsganConfig {
     pub group: Group,
     /// The losses: WGAN-GP.
     pub objective: WassersteinConfig,
-    /// Weight of a term that the paper does not have: real pictures with the pose of another one count as fake, so that
-    /// the discriminator has to look at the pose. 0, off.
+    /// Weight of a term that the paper does not have: real pictures score lower in the pose of another one, by a margin, so
+    /// that the discriminator has to look at the pose. 0, off.
     pub mismatch: f64,
     /// Weight of another term that the paper does not have, for "one character in all poses" (section B.5-15 of
     /// specs/fullbody.md): the discriminator reads the first 8 numbers of the latent vector off made pictures, and the
@@ -265,7 +269,7 @@ impl Adversaries {
         if self.config.mismatch > 0.0 {
             let others = poses.exchanged()?;
             let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
-            losses.add("mismatch", &wasserstein::critic(&of_real, &of_others)?, self.config.mismatch)?;
+            losses.add("mismatch", &wasserstein::margin(&of_real, &of_others, MARGIN)?, self.config.mismatch)?;
         }
         self.add_reading(&mut losses, "_fake", read, who)?;
         if let (Some(read), Some(classes)) = (read_real, &who.classes) {
