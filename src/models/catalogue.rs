@@ -8,12 +8,15 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::anime2clothing::{self, Anime2Clothing};
+use super::animegan::{self, Animegan, EditorConfig, OfAnimegan, Paper};
+use super::baselines::attgan::{Attgan, OfAttgan};
 use super::baselines::dcgan::Dcgan;
 use super::baselines::pg2::{self, Pg2};
 use super::baselines::pix2pix::{self, Pix2pix};
 use super::baselines::pix2pixhd::{self, Pix2pixHd};
 use super::baselines::pldt::{self, Pldt};
 use super::baselines::progan::{self, Progan};
+use super::baselines::stgan::{OfStgan, Stgan};
 use super::make_girls::{self, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
 use super::model::{Model, model_of_run};
 use super::psgan::{self, Psgan};
@@ -265,6 +268,30 @@ pub fn catalogue() -> Vec<Entry> {
             task: "a picture to a picture (baseline of anime2clothing)",
             presets: pldt(),
         },
+        Entry {
+            name: "animegan",
+            paper: "ANIMEGAN",
+            link: "specs/faces.md, section C",
+            year: 2021,
+            task: "a face and attributes to that face with them",
+            presets: animegan(),
+        },
+        Entry {
+            name: "stgan",
+            paper: "STGAN: A Unified Selective Transfer Network for Arbitrary Image Attribute Editing",
+            link: "https://arxiv.org/abs/1904.09709",
+            year: 2019,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: stgan(),
+        },
+        Entry {
+            name: "attgan",
+            paper: "AttGAN: Facial Attribute Editing by Only Changing What You Want",
+            link: "https://arxiv.org/abs/1711.10678",
+            year: 2019,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: attgan(),
+        },
     ]
 }
 
@@ -370,6 +397,35 @@ fn pldt() -> Vec<Preset> {
     ]
 }
 
+fn editor<P: Paper>(name: &'static str, config: EditorConfig<P>, published: Vec<(Player, usize)>) -> Preset {
+    preset::<animegan::Adversaries<P>>(name, config, published)
+}
+
+/// With the 34 labels of make.girls.moe: specs/faces.md C.2, C.3 and D count them with 13 and with 34.
+fn animegan() -> Vec<Preset> {
+    let judges = [(Player::Discriminator, 27_927_425), (Player::Classifier, 27_961_250)];
+    let published = [&[(Player::Generator, 87_113_635)], &judges[..]].concat();
+    vec![
+        editor::<OfAnimegan>("paper", Animegan::paper(), published),
+        editor::<OfAnimegan>("tiny", Animegan::tiny(), vec![]),
+    ]
+}
+
+fn stgan() -> Vec<Preset> {
+    vec![
+        editor::<OfStgan>("paper", Stgan::paper(), both(75_967_459, 44_740_515)),
+        editor::<OfStgan>("tiny", Stgan::tiny(), vec![]),
+    ]
+}
+
+fn attgan() -> Vec<Preset> {
+    vec![
+        editor::<OfAttgan>("paper", Attgan::paper(), both(43_975_299, 44_740_515)),
+        editor::<OfAttgan>("tiny", Attgan::tiny(), vec![]),
+        editor::<OfAttgan>("port", Attgan::port(), vec![]),
+    ]
+}
+
 fn both(generator: usize, discriminator: usize) -> Vec<(Player, usize)> {
     vec![(Player::Generator, generator), (Player::Discriminator, discriminator)]
 }
@@ -457,7 +513,7 @@ pub fn table() -> Result<Table> {
             links.push(entry.link);
             sizes.push(preset.recipe.size() as i64);
             generators.push(of(Player::Generator));
-            discriminators.push(of(Player::Discriminator) + of(Player::Domain));
+            discriminators.push(of(Player::Discriminator) + of(Player::Domain) + of(Player::Classifier));
         }
     }
     Table::builder()

@@ -83,6 +83,15 @@ impl Labels {
         Ok(self)
     }
 
+    /// The same labels with that tag the other way round: on when it was below one half, else off. A tag that goes on takes
+    /// the others of its exclusive group off: a picture has one hair colour.
+    ///
+    /// # Errors
+    /// When there is no such tag.
+    pub fn flipped(self, name: impl AsRef<str>) -> Result<Labels> {
+        if self.get(&name)? >= 0.5 { self.clear(name) } else { self.set(name, 1.0) }
+    }
+
     /// The names of the tags that are on (value of at least one half), in label order.
     pub fn on(&self) -> Vec<&str> {
         let names = self.tags.names().into_iter().zip(&self.values);
@@ -177,7 +186,10 @@ mod tests {
         assert!(error.contains("hair colour") && error.contains("\"blonde hair\" and \"aqua hair\""), "{error}");
         let labels = set.parse("blonde hair, smile").unwrap().set("aqua hair", 1.0).unwrap();
         assert_eq!(labels.to_string(), "aqua hair, smile");
-        assert_eq!(labels.clear("smile").unwrap().to_string(), "aqua hair");
+        assert_eq!(labels.clone().clear("smile").unwrap().to_string(), "aqua hair");
+        assert_eq!(labels.clone().flipped("blonde hair").unwrap().to_string(), "blonde hair, smile");
+        assert_eq!(labels.clone().flipped("smile").unwrap().to_string(), "aqua hair");
+        assert!(labels.flipped("horse").is_err());
     }
 
     #[test]
