@@ -11,11 +11,14 @@ use super::anime2clothing::{self, Anime2Clothing};
 use super::animegan::{self, Animegan, EditorConfig, OfAnimegan, Paper};
 use super::baselines::attgan::{Attgan, OfAttgan};
 use super::baselines::dcgan::Dcgan;
+use super::baselines::fadernet::{self, Fadernet};
+use super::baselines::icgan::{self, Icgan};
 use super::baselines::pg2::{self, Pg2};
 use super::baselines::pix2pix::{self, Pix2pix};
 use super::baselines::pix2pixhd::{self, Pix2pixHd};
 use super::baselines::pldt::{self, Pldt};
 use super::baselines::progan::{self, Progan};
+use super::baselines::stargan::{self, Stargan};
 use super::baselines::stgan::{OfStgan, Stgan};
 use super::make_girls::{self, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
 use super::model::{Model, model_of_run};
@@ -270,9 +273,9 @@ pub fn catalogue() -> Vec<Entry> {
         },
         Entry {
             name: "animegan",
-            paper: "ANIMEGAN",
-            link: "specs/faces.md, section C",
-            year: 2021,
+            paper: "ANIMEGAN (report of the course COMP4471)",
+            link: "not published",
+            year: 2020,
             task: "a face and attributes to that face with them",
             presets: animegan(),
         },
@@ -291,6 +294,30 @@ pub fn catalogue() -> Vec<Entry> {
             year: 2019,
             task: "a face and attributes to that face with them (baseline of animegan)",
             presets: attgan(),
+        },
+        Entry {
+            name: "stargan",
+            paper: "StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation",
+            link: "https://arxiv.org/abs/1711.09020",
+            year: 2018,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: stargan(),
+        },
+        Entry {
+            name: "fadernet",
+            paper: "Fader Networks: Manipulating Images by Sliding Attributes",
+            link: "https://arxiv.org/abs/1706.00409",
+            year: 2017,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: fadernet(),
+        },
+        Entry {
+            name: "icgan",
+            paper: "Invertible Conditional GANs for Image Editing",
+            link: "https://arxiv.org/abs/1611.06355",
+            year: 2016,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: icgan(),
         },
     ]
 }
@@ -423,6 +450,27 @@ fn attgan() -> Vec<Preset> {
         editor::<OfAttgan>("paper", Attgan::paper(), both(43_975_299, 44_740_515)),
         editor::<OfAttgan>("tiny", Attgan::tiny(), vec![]),
         editor::<OfAttgan>("port", Attgan::port(), vec![]),
+    ]
+}
+
+fn stargan() -> Vec<Preset> {
+    let preset = preset::<stargan::Adversaries>;
+    vec![preset("paper", Stargan::paper(), both(8_521_472, 44_999_616)), preset("tiny", Stargan::tiny(), vec![])]
+}
+
+fn fadernet() -> Vec<Preset> {
+    let preset = preset::<fadernet::Adversaries>;
+    vec![preset("paper", Fadernet::paper(), both(15_051_232, 4_493_380)), preset("tiny", Fadernet::tiny(), vec![])]
+}
+
+fn icgan() -> Vec<Preset> {
+    let encoders = [(Player::Encoder, 18_278_244), (Player::Classifier, 3_195_170)];
+    let published = [both(3_856_195, 2_836_161), encoders.to_vec()].concat();
+    let preset = preset::<icgan::Adversaries>;
+    vec![
+        preset("paper", Icgan::paper(), published),
+        preset("tiny", Icgan::tiny(), vec![]),
+        preset("128", Icgan::at_128(), vec![]),
     ]
 }
 

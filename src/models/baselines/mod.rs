@@ -3,6 +3,7 @@
 pub mod attgan;
 pub mod dcgan;
 pub mod fadernet;
+pub mod icgan;
 pub mod pg2;
 pub mod pix2pix;
 pub mod pix2pixhd;
