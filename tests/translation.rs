@@ -1,10 +1,10 @@
 //! Models that make a picture from a picture: counts and sizes of the papers, losses and gradients of PyTorch
 //! (tests/fixtures/translation/make.py), and trainings on pairs.
 
+#[path = "common/golden.rs"]
+mod golden;
 #[path = "common/posed.rs"]
 mod posed;
-
-use std::collections::BTreeMap;
 
 use tachie::candle_core::{DType, Device, Tensor};
 use tachie::data::avatar::Avatar;
@@ -26,6 +26,7 @@ use tachie::rng::Seed;
 use tachie::train::gan::{Gan, Player, Step};
 use tachie::train::plan::Position;
 
+use golden::{Golden, filled, numbers};
 use posed::posed;
 
 fn blank<G: Gan>(config: &G::Config) -> (ParamStore, G) {
@@ -83,33 +84,8 @@ fn maps_of_the_discriminators() {
     assert_eq!(verdicts.iter().map(|verdict| verdict.features.len()).collect::<Vec<_>>(), [3, 1]);
 }
 
-/// size · sin(0.7·i + key), number by number.
-fn filled(shape: &[usize], key: f64, size: f64) -> Tensor {
-    let numbers: Vec<f64> = (0..shape.iter().product()).map(|i: usize| size * (0.7 * i as f64 + key).sin()).collect();
-    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-}
-
 /// All losses and gradients of a configuration beside those of PyTorch.
 fn compare<G: Gan>(case: &str, config: &G::Config, full: usize, level: Level) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/translation/golden.safetensors");
-    let golden: BTreeMap<String, Tensor> = tachie::weights::safetensors::read(path).unwrap().tensors;
-    let params = ParamStore::blank(&Device::Cpu, DType::F64).unwrap();
-    let networks = G::new(config, &params.view(Training::All)).unwrap();
-    let mut start = params.tensors();
-    for (i, (name, var)) in params.trainable("").into_iter().enumerate() {
-        start.insert(name, filled(var.dims(), i as f64, 0.3));
-    }
-    for (name, tensor) in &mut start {
-        for (end, key) in [("weight_u", 0.5), ("weight_v", 1.5)] {
-            if name.ends_with(end) {
-                *tensor = filled(tensor.dims(), key, 1.0);
-            }
-        }
-    }
     let picture = |side: usize, key: f64| filled(&[2, 3, side, side], key, 1.0);
     let batch = Batch {
         images: picture(level.resolution, 0.3),
@@ -119,41 +95,8 @@ fn compare<G: Gan>(case: &str, config: &G::Config, full: usize, level: Level) {
         others: Some(picture(level.resolution, 2.1)),
         indices: vec![0, 1],
     };
-    let players: Vec<Player> = G::plan(config).order.iter().map(|turn| turn.player).collect();
-    let mut compared = 0;
-    for who in &players {
-        params.load(&start).unwrap();
-        let position = Position { stage: 0, resolution: level.resolution, batch: 2, alpha: level.alpha };
-        let mut step = Step::new(2, Seed(0), position);
-        networks.share(&batch, &mut step).unwrap();
-        let loss = networks.loss(*who, &batch, &mut step).unwrap().total().unwrap();
-        let (found, wanted) = (numbers(&loss)[0], numbers(&golden[&format!("{case}/{}", who.prefix())])[0]);
-        assert!((found - wanted).abs() < 1e-9 * wanted.abs().max(1.0), "{case}, {}: {found} {wanted}", who.name());
-        let gradients = tachie::autograd::backward(&loss).unwrap();
-        for (name, var) in params.trainable(who.prefix()) {
-            let Some(wanted) = golden.get(&format!("{case}/{}/{name}", who.prefix())) else {
-                assert!(gradients.get(&var).is_none(), "{case}: {name} has a gradient, not in PyTorch");
-                continue;
-            };
-            let gradient = gradients.get(&var).unwrap_or_else(|| panic!("{case}: no gradient for {name}"));
-            let (found, wanted) = (numbers(gradient), numbers(wanted));
-            let sum = |of: fn(f64) -> f64| found.iter().enumerate().map(|(i, g)| g * of(i as f64)).sum::<f64>();
-            let sums = [sum(|i| (1.3 * i + 0.2).sin()), sum(|i| (0.9 * i).cos()), found.iter().map(|g| g.abs()).sum()];
-            for (found, wanted_sum) in sums.iter().zip(&wanted) {
-                // A bias before an instance norm has no gradient but for rounding.
-                let scale = wanted[2].max(1e-3);
-                assert!((found - wanted_sum).abs() < 1e-7 * scale, "{case}, {name}: {sums:?} {wanted:?}");
-            }
-            if case == "j" {
-                let wanted = numbers(&golden[&format!("full/{name}")]);
-                let most = wanted.iter().fold(1e-12f64, |most, g| most.max(g.abs()));
-                let error = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs() / most).fold(0.0, f64::max);
-                assert!(error < 1e-6, "{name} is off by {error:.1e}");
-            }
-            compared += 1;
-        }
-    }
-    assert!(compared > 8, "{case}: {compared} parameters compared");
+    let position = Position { stage: 0, resolution: level.resolution, batch: 2, alpha: level.alpha };
+    Golden::open("translation").compare::<G>(case, config, &batch, position, case == "j");
 }
 
 fn small(config: Anime2ClothingConfig, resolution: usize) -> Anime2ClothingConfig {

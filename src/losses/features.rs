@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 
 use crate::losses::summed;
-use crate::ops::arithmetic::affine;
+use crate::ops::arithmetic::{affine, mul};
 use crate::ops::cast::full;
 use crate::ops::reduce;
 use crate::{Error, Result};
@@ -18,6 +18,18 @@ pub fn distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return Err(Error::shape("distance: second tensor", b.dims(), format!("{:?}", a.dims())));
     }
     reduce::mean(&(full(a)? - full(b)?)?.abs()?)
+}
+
+/// mean (a − b)², tensors of one shape → a scalar, 0 or more.
+///
+/// # Errors
+/// When the shapes differ, or the tensors are empty.
+pub fn squared_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dims() != b.dims() {
+        return Err(Error::shape("squared distance: second tensor", b.dims(), format!("{:?}", a.dims())));
+    }
+    let away = (full(a)? - full(b)?)?;
+    reduce::mean(&mul(&away, &away)?)
 }
 
 /// Σ wᵢ · mean |aᵢ − bᵢ| over as many layers as there are weights and features, whichever are fewer; no gradient goes to
@@ -45,6 +57,8 @@ mod tests {
         let sum = matching(&a, &b, &[5.0, 1.5, 1.0]).unwrap().unwrap();
         assert_eq!(sum.to_scalar::<f32>().unwrap(), 5.0 * 2.0 + 1.5 * 2.0);
         assert!(matching(&a, &b, &[]).unwrap().is_none());
+        assert_eq!(squared_distance(&a[0], &b[0]).unwrap().to_scalar::<f32>().unwrap(), (1.0 + 9.0) / 2.0);
+        assert!(squared_distance(&a[0], &a[1]).is_err());
         assert!(matching(&a, &[tensor(&[1.0])], &[1.0]).unwrap_err().to_string().contains("[1]"));
     }
 }

@@ -8,12 +8,18 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::anime2clothing::{self, Anime2Clothing};
+use super::animegan::{self, Animegan, EditorConfig, OfAnimegan, Paper};
+use super::baselines::attgan::{Attgan, OfAttgan};
 use super::baselines::dcgan::Dcgan;
+use super::baselines::fadernet::{self, Fadernet};
+use super::baselines::icgan::{self, Icgan};
 use super::baselines::pg2::{self, Pg2};
 use super::baselines::pix2pix::{self, Pix2pix};
 use super::baselines::pix2pixhd::{self, Pix2pixHd};
 use super::baselines::pldt::{self, Pldt};
 use super::baselines::progan::{self, Progan};
+use super::baselines::stargan::{self, Stargan};
+use super::baselines::stgan::{OfStgan, Stgan};
 use super::make_girls::{self, DiscriminatorConfig, MakeGirls, MakeGirlsConfig};
 use super::model::{Model, model_of_run};
 use super::psgan::{self, Psgan};
@@ -265,6 +271,54 @@ pub fn catalogue() -> Vec<Entry> {
             task: "a picture to a picture (baseline of anime2clothing)",
             presets: pldt(),
         },
+        Entry {
+            name: "animegan",
+            paper: "ANIMEGAN (report of the course COMP4471)",
+            link: "not published",
+            year: 2020,
+            task: "a face and attributes to that face with them",
+            presets: animegan(),
+        },
+        Entry {
+            name: "stgan",
+            paper: "STGAN: A Unified Selective Transfer Network for Arbitrary Image Attribute Editing",
+            link: "https://arxiv.org/abs/1904.09709",
+            year: 2019,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: stgan(),
+        },
+        Entry {
+            name: "attgan",
+            paper: "AttGAN: Facial Attribute Editing by Only Changing What You Want",
+            link: "https://arxiv.org/abs/1711.10678",
+            year: 2019,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: attgan(),
+        },
+        Entry {
+            name: "stargan",
+            paper: "StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation",
+            link: "https://arxiv.org/abs/1711.09020",
+            year: 2018,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: stargan(),
+        },
+        Entry {
+            name: "fadernet",
+            paper: "Fader Networks: Manipulating Images by Sliding Attributes",
+            link: "https://arxiv.org/abs/1706.00409",
+            year: 2017,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: fadernet(),
+        },
+        Entry {
+            name: "icgan",
+            paper: "Invertible Conditional GANs for Image Editing",
+            link: "https://arxiv.org/abs/1611.06355",
+            year: 2016,
+            task: "a face and attributes to that face with them (baseline of animegan)",
+            presets: icgan(),
+        },
     ]
 }
 
@@ -370,6 +424,56 @@ fn pldt() -> Vec<Preset> {
     ]
 }
 
+fn editor<P: Paper>(name: &'static str, config: EditorConfig<P>, published: Vec<(Player, usize)>) -> Preset {
+    preset::<animegan::Adversaries<P>>(name, config, published)
+}
+
+/// With the 34 labels of make.girls.moe: specs/faces.md C.2, C.3 and D count them with 13 and with 34.
+fn animegan() -> Vec<Preset> {
+    let judges = [(Player::Discriminator, 27_927_425), (Player::Classifier, 27_961_250)];
+    let published = [&[(Player::Generator, 87_113_635)], &judges[..]].concat();
+    vec![
+        editor::<OfAnimegan>("paper", Animegan::paper(), published),
+        editor::<OfAnimegan>("tiny", Animegan::tiny(), vec![]),
+    ]
+}
+
+fn stgan() -> Vec<Preset> {
+    vec![
+        editor::<OfStgan>("paper", Stgan::paper(), both(75_967_459, 44_740_515)),
+        editor::<OfStgan>("tiny", Stgan::tiny(), vec![]),
+    ]
+}
+
+fn attgan() -> Vec<Preset> {
+    vec![
+        editor::<OfAttgan>("paper", Attgan::paper(), both(43_975_299, 44_740_515)),
+        editor::<OfAttgan>("tiny", Attgan::tiny(), vec![]),
+        editor::<OfAttgan>("port", Attgan::port(), vec![]),
+    ]
+}
+
+fn stargan() -> Vec<Preset> {
+    let preset = preset::<stargan::Adversaries>;
+    vec![preset("paper", Stargan::paper(), both(8_521_472, 44_999_616)), preset("tiny", Stargan::tiny(), vec![])]
+}
+
+fn fadernet() -> Vec<Preset> {
+    let preset = preset::<fadernet::Adversaries>;
+    vec![preset("paper", Fadernet::paper(), both(15_051_232, 4_493_380)), preset("tiny", Fadernet::tiny(), vec![])]
+}
+
+fn icgan() -> Vec<Preset> {
+    let encoders = [(Player::Encoder, 18_278_244), (Player::Classifier, 3_195_170)];
+    let published = [both(3_856_195, 2_836_161), encoders.to_vec()].concat();
+    let preset = preset::<icgan::Adversaries>;
+    vec![
+        preset("paper", Icgan::paper(), published),
+        preset("tiny", Icgan::tiny(), vec![]),
+        preset("128", Icgan::at_128(), vec![]),
+    ]
+}
+
 fn both(generator: usize, discriminator: usize) -> Vec<(Player, usize)> {
     vec![(Player::Generator, generator), (Player::Discriminator, discriminator)]
 }
@@ -456,8 +560,9 @@ pub fn table() -> Result<Table> {
             papers.push(format!("{} ({})", entry.task, entry.year));
             links.push(entry.link);
             sizes.push(preset.recipe.size() as i64);
-            generators.push(of(Player::Generator));
-            discriminators.push(of(Player::Discriminator) + of(Player::Domain));
+            // What an editor needs beside its generator to draw a picture again is an encoder.
+            generators.push(of(Player::Generator) + of(Player::Encoder));
+            discriminators.push(of(Player::Discriminator) + of(Player::Domain) + of(Player::Classifier));
         }
     }
     Table::builder()

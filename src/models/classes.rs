@@ -6,6 +6,7 @@ use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
 use serde::{Deserialize, Serialize};
 
+use super::labels::{check_tags, labels_of};
 use crate::data::batch::Batch;
 use crate::data::dataset::Dataset;
 use crate::data::tags::{TagGroup, TagSet};
@@ -76,12 +77,8 @@ impl Classes {
     /// # Errors
     /// When it has others.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        if dataset.tags().names() == self.tags.names() {
-            return Ok(());
-        }
-        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", self.tags));
         let hint = "Take the classes from the data set: `Classes::new(data.tags(), \"hair colour\")`.";
-        Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint))
+        check_tags(dataset, &self.tags, hint)
     }
 
     /// `[N, C]`, 1 for the class of each picture of a batch; a row of zeros for one without.
@@ -89,13 +86,7 @@ impl Classes {
     /// # Errors
     /// When the batch has no labels, or others.
     pub(crate) fn of(&self, batch: &Batch) -> Result<Tensor> {
-        let Some(labels) = &batch.labels else {
-            return Err(Error::invalid("batch", "pictures without labels", format!("a {} each", self.group), ""));
-        };
-        if labels.dims() != [batch.len(), self.tags.len()] {
-            let expected = format!("[{}, {}]", batch.len(), self.tags.len());
-            return Err(Error::shape("batch: labels", labels.dims(), expected));
-        }
+        let labels = labels_of(batch, &self.tags)?;
         let members: Vec<u32> = self.found()?.members.iter().map(|&id| id as u32).collect();
         let count = members.len();
         Ok(labels.index_select(&Tensor::from_vec(members, count, labels.device())?, 1)?)

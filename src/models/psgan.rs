@@ -23,6 +23,7 @@ use super::baselines::progan::{WassersteinConfig, check_growth, latents, level, 
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::data::tags::TagSet;
+use crate::losses::features::squared_distance;
 use crate::losses::wasserstein;
 use crate::models::classes::{Classes, count, in_turn, joined, surprise};
 use crate::models::model::Model;
@@ -32,9 +33,6 @@ use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
 use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Inject, Level, Poses};
-use crate::ops::arithmetic::mul;
-use crate::ops::cast::full;
-use crate::ops::reduce;
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Growth, Plan};
@@ -309,8 +307,7 @@ struct Told {
 
 /// mean (read − z)² over the first numbers of latent vectors, as many as were read.
 fn apart(read: &Tensor, z: &Tensor) -> Result<Tensor> {
-    let away = (full(&read.contiguous()?)? - full(&z.narrow(1, 0, read.dims()[1])?.contiguous()?)?)?;
-    reduce::mean(&mul(&away, &away)?)
+    squared_distance(&read.contiguous()?, &z.narrow(1, 0, read.dims()[1])?.contiguous()?)
 }
 
 impl Gan for Adversaries {

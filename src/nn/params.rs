@@ -336,6 +336,11 @@ impl Scope {
         Ok(Scope { precision, ..self })
     }
 
+    /// The same view, without tracking anything for gradients: for networks that are used and not trained.
+    pub fn frozen(&self) -> Scope {
+        Scope { training: Arc::new(Training::Nothing), ..self.clone() }
+    }
+
     /// What layers of this view compute in. A layer that must not is built from
     /// `scope.clone().computing_in(Precision::F32)` and takes and gives f32.
     pub fn precision(&self) -> Precision {

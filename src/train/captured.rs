@@ -128,6 +128,9 @@ impl Trainer {
         if matches!(self.console, Console::Keep(_)) {
             return Ok(self.without("other threads may use the GPU beside a spawned training"));
         }
+        if self.plan.clip.is_some() {
+            return Ok(self.without("gradients are shortened to a length"));
+        }
         let Some(kind) = self.driver.kind(step) else {
             return Ok(self.without("the model does not say which steps are alike (Gan::kind)"));
         };

@@ -11,6 +11,7 @@ use crate::nn::params::ParamStore;
 #[cfg(feature = "cuda")]
 use crate::ops::adam::update_at_launch;
 use crate::ops::adam::{AdamStep, Update, lerp_all, update};
+use crate::ops::reduce::{dot_from, scale};
 use crate::{Error, Result};
 
 /// Adam (Kingma & Ba 2015) for one player. Moments and steps count per parameter: one that gets no gradient for a
@@ -170,6 +171,33 @@ impl Adam {
     }
 }
 
+/// Added to the length of a gradient that is divided by it, as in PyTorch's `clip_grad_norm_`.
+const TINY: f64 = 1e-6;
+
+/// Shortens the gradient of these parameters, all together, to `length` where it is longer.
+///
+/// # Errors
+/// When the device has no memory for the shorter one.
+pub(super) fn clip(vars: &[(String, Var)], grads: &mut GradStore, length: f64) -> Result<()> {
+    let mut squares: Option<Tensor> = None;
+    for gradient in vars.iter().filter_map(|(_, var)| grads.get(var)) {
+        let square = dot_from(gradient, gradient, 0)?.to_dtype(DType::F64)?;
+        squares = Some(match squares {
+            None => square,
+            Some(sum) => (sum + square)?,
+        });
+    }
+    let Some(squares) = squares else { return Ok(()) };
+    let factor = ((squares.sqrt()? + TINY)?.recip()? * length)?.minimum(1f64)?;
+    for (_, var) in vars {
+        if let Some(gradient) = grads.get(var) {
+            let shorter = scale(gradient, &factor.to_dtype(gradient.dtype())?)?;
+            grads.insert(var, shorter);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +263,24 @@ mod tests {
         train(&used, &mut adam, 4);
         train(&fresh, &mut Adam::new(Player::Generator, &fresh, AdamSettings::default()).unwrap(), 4);
         assert_eq!(weight(&used), weight(&fresh));
+    }
+
+    #[test]
+    fn long_gradients_are_shortened_together() {
+        let params = store();
+        let vars = params.trainable("");
+        let clipped = |length: f64| {
+            let weight = |name: &str| vars.iter().find(|(found, _)| found == name).unwrap().1.as_tensor().clone();
+            // Gradients (4, 4, 4) and (3, 3, 3), of length √75.
+            let sum = |name: &str, factor: f64| (weight(name) * factor).unwrap().sum_all().unwrap();
+            let mut grads = (sum("g.weight", 4.0) + sum("d.weight", 3.0)).unwrap().backward().unwrap();
+            clip(&vars, &mut grads, length).unwrap();
+            ["g.weight", "d.weight"].map(|name| grads.get(&weight(name)).unwrap().to_vec1::<f32>().unwrap()[0])
+        };
+        assert_eq!(clipped(9.0), [4.0, 3.0]);
+        for (found, wanted) in clipped(5.0).into_iter().zip([4.0, 3.0].map(|g| g * 5.0 / 75f32.sqrt())) {
+            assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
+        }
     }
 
     #[test]

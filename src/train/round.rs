@@ -2,6 +2,7 @@
 
 use super::gan::{Player, Step};
 use super::guard::Moment;
+use super::optim::clip;
 use super::trainer::Trainer;
 use crate::Result;
 use crate::autograd::backward_once;
@@ -54,9 +55,12 @@ impl Trainer {
         moment.check_losses(&values, &self.networks.params, batch)?;
         // Nothing else holds the graph: activations are freed as their gradients come.
         drop(terms);
-        let grads = backward_once(total)?;
+        let mut grads = backward_once(total)?;
         let vars = optimizer.vars();
         moment.check_gradients(&vars, &grads)?;
+        if let Some(length) = self.plan.clip {
+            clip(&vars, &mut grads, length)?;
+        }
         optimizer.step(&grads, rate)?;
         self.networks.params.refresh(player.prefix())?;
         moment.check_params(&vars)?;

@@ -256,7 +256,7 @@ impl Trainer {
         let found = checkpoints.load(networks.params.device())?;
         let mut optimizers = Vec::new();
         for turn in &plan.order {
-            optimizers.push(Adam::new(turn.player, &networks.params, plan.adam)?);
+            optimizers.push(Adam::new(turn.player, &networks.params, plan.adam_of(turn.player))?);
         }
         let (history, records) = HistoryWriter::open(folder, found.as_ref().map_or(0, |(found, _)| found.state.step))?;
         let loader_options =

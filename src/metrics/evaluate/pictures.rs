@@ -46,9 +46,14 @@ pub trait Pictures: Send + Sync {
         Ok(None)
     }
 
+    /// The pictures as the data set that they are.
+    fn dataset(&self) -> Option<Dataset> {
+        None
+    }
+
     /// The pictures as a data set, if each has one that it is to be made from.
     fn pairs(&self) -> Option<Dataset> {
-        None
+        self.dataset().filter(Dataset::has_sources)
     }
 
     /// These pictures, 8-bit RGB, each in its own size.
@@ -90,8 +95,8 @@ impl Pictures for Dataset {
         if self.skeleton().is_none() { Ok(None) } else { Dataset::pose(self, i).map(Some) }
     }
 
-    fn pairs(&self) -> Option<Dataset> {
-        self.has_sources().then(|| self.clone())
+    fn dataset(&self) -> Option<Dataset> {
+        Some(self.clone())
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {
@@ -195,8 +200,8 @@ impl Pictures for Chosen {
         self.pictures.pose(self.position(i)?)
     }
 
-    fn pairs(&self) -> Option<Dataset> {
-        self.pictures.pairs()?.subset(&self.chosen).ok()
+    fn dataset(&self) -> Option<Dataset> {
+        self.pictures.dataset()?.subset(&self.chosen).ok()
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<RgbImage>> {

@@ -10,29 +10,6 @@ use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::{Best, Table};
 use crate::{Error, Result};
 
-/// Labels with that tag the other way round: on when it was below one half, else off. A tag that goes on takes the
-/// others of its exclusive group off: a picture has one hair colour.
-///
-/// # Errors
-/// When there is no such tag.
-pub fn flipped(labels: &Labels, tag: &str) -> Result<Labels> {
-    if labels.get(tag)? >= 0.5 { labels.clone().clear(tag) } else { labels.clone().set(tag, 1.0) }
-}
-
-/// What an editing network of the STGAN family is told: target minus source, one number per tag, times `strength`
-/// (1 is as in training; the author's test script takes 2 where training took ½, so that they are ±1). The colour
-/// that goes is at −1, the one that comes at +1, everything else at 0.
-///
-/// # Errors
-/// When the two have different vocabularies.
-pub fn attribute_difference(source: &Labels, target: &Labels, strength: f32) -> Result<Vec<f32>> {
-    if source.tags() != target.tags() {
-        let (found, expected) = (format!("{:?}", target.tags()), format!("{:?}", source.tags()));
-        return Err(Error::invalid("target labels", found, expected, ""));
-    }
-    Ok(source.values.iter().zip(&target.values).map(|(source, target)| strength * (target - source)).collect())
-}
-
 /// One edited picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
@@ -155,21 +132,7 @@ displayable!(EditAccuracy);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::tags::{TagSet, tags};
-
-    #[test]
-    fn a_new_hair_colour_replaces_the_old_one() {
-        let source = tags("blonde hair, smile, blue eyes").unwrap();
-        let target = flipped(&source, "aqua hair").unwrap();
-        assert_eq!(target.on(), ["aqua hair", "smile", "blue eyes"]);
-        let difference = attribute_difference(&source, &target, 1.0).unwrap();
-        let at = |tag: &str| difference[source.tags().id(tag).unwrap()];
-        assert_eq!([at("blonde hair"), at("aqua hair"), at("smile")], [-1.0, 1.0, 0.0]);
-        assert_eq!(difference.iter().map(|v| v.abs()).sum::<f32>(), 2.0);
-        assert_eq!(flipped(&source, "smile").unwrap().on(), ["blonde hair", "blue eyes"]);
-        assert!(attribute_difference(&source, &TagSet::make_girls_256().labels(), 1.0).is_err());
-        assert!(flipped(&source, "horse").is_err());
-    }
+    use crate::data::tags::tags;
 
     #[test]
     fn what_came_out_and_what_changed_besides() {

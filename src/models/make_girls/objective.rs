@@ -11,6 +11,7 @@ use crate::data::tags::Labels;
 use crate::losses::adversarial::{fake, real};
 use crate::losses::attribute::attributes;
 use crate::losses::penalty::{dragan_at, dragan_draws};
+use crate::models::labels::{check_tags, labels_of};
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::rng::Seed;
@@ -68,7 +69,7 @@ impl Adversaries {
     fn discriminator_loss(&self, batch: &Batch, made: &Tensor, asked: &Tensor, step: &mut Step) -> Result<Losses> {
         let objective = &self.config.objective;
         let shown = self.config.planes.swap(&batch.images)?;
-        let labels = self.real_labels(batch)?;
+        let labels = labels_of(batch, &self.config.tags)?;
         let cls = |said: &Tensor, of: &Tensor| attributes(said, of, &self.config.tags, objective.labels);
         // One pass over both halves: nothing in the discriminator mixes pictures.
         let verdict = self.discriminator.forward(&Tensor::cat(&[&shown, &made.detach()], 0)?)?;
@@ -103,20 +104,6 @@ impl Adversaries {
         losses.add("cls", &attributes(&verdict.attributes, asked, tags, objective.labels)?, 1.0)?;
         Ok(losses)
     }
-
-    fn real_labels<'a>(&self, batch: &'a Batch) -> Result<&'a Tensor> {
-        let wanted = [batch.len(), self.config.tags.len()];
-        match &batch.labels {
-            Some(labels) if labels.dims() == wanted => Ok(labels),
-            Some(labels) => Err(Error::shape("batch: labels", labels.dims(), format!("{wanted:?}"))),
-            None => Err(Error::invalid(
-                "batch",
-                "pictures without labels",
-                format!("{} labels per picture", wanted[1]),
-                "Train on a data set with a tag table.",
-            )),
-        }
-    }
 }
 
 impl Gan for Adversaries {
@@ -143,12 +130,8 @@ impl Gan for Adversaries {
     }
 
     fn check_data(config: &MakeGirlsConfig, dataset: &Dataset) -> Result<()> {
-        if dataset.tags().names() == config.tags.names() {
-            return Ok(());
-        }
         let hint = "Give the model the tags of the data set: `MakeGirls::tiny().tags(faces.tags())`.";
-        let (found, expected) = (format!("{:?}", dataset.tags()), format!("{:?}", config.tags));
-        Err(Error::invalid(format!("tags of {}", dataset.name()), found, expected, hint))
+        check_tags(dataset, &config.tags, hint)
     }
 
     fn plan(config: &MakeGirlsConfig) -> Plan {

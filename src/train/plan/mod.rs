@@ -5,6 +5,8 @@ pub mod growth;
 mod rules;
 mod stage;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::gan::Player;
@@ -21,8 +23,11 @@ pub use stage::{Mark, Stage, Turn};
 pub struct Plan {
     /// Who moves, in order, and how often a step.
     pub order: Vec<Turn>,
-    /// Constants of every player's optimizer.
+    /// Constants of the optimizer of every player that [`Plan::adams`] does not name.
     pub adam: AdamSettings,
+    /// Constants of single players' optimizers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adams: BTreeMap<Player, AdamSettings>,
     /// Decay of the learning rates.
     pub decay: Decay,
     /// Averaging of the weights.
@@ -35,6 +40,9 @@ pub struct Plan {
     /// When moments of the optimizers are forgotten.
     #[serde(default, skip_serializing_if = "Reset::is_never")]
     pub reset: Reset,
+    /// Largest length of a player's gradient, all its parameters together, to which a longer one is shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
     /// In the order in which they are trained. The last one goes on when more is asked for than it holds.
     pub stages: Vec<Stage>,
 }
@@ -71,11 +79,13 @@ impl Plan {
         Plan {
             order: vec![turn(Player::Discriminator), turn(Player::Generator)],
             adam: AdamSettings::default(),
+            adams: BTreeMap::new(),
             decay: Decay::Constant,
             average: Average::Decay(0.999),
             intervals: Intervals::default(),
             precision: Precision::F32,
             reset: Reset::Never,
+            clip: None,
             stages,
         }
     }
@@ -96,6 +106,23 @@ impl Plan {
     pub fn adam(mut self, beta1: f64, beta2: f64, eps: f64) -> Plan {
         self.adam = AdamSettings { beta1, beta2, eps };
         self
+    }
+
+    /// Adam's constants of one player.
+    pub fn player_adam(mut self, player: Player, beta1: f64, beta2: f64, eps: f64) -> Plan {
+        self.adams.insert(player, AdamSettings { beta1, beta2, eps });
+        self
+    }
+
+    /// Gradients are shortened to this length.
+    pub fn clip(mut self, length: f64) -> Plan {
+        self.clip = Some(length);
+        self
+    }
+
+    /// The constants of this player's optimizer.
+    pub fn adam_of(&self, player: Player) -> AdamSettings {
+        self.adams.get(&player).copied().unwrap_or(self.adam)
     }
 
     /// Decay of the learning rates.
@@ -240,9 +267,14 @@ impl Plan {
                 );
             }
         }
-        let AdamSettings { beta1, beta2, eps } = self.adam;
-        if !((0.0..1.0).contains(&beta1) && (0.0..1.0).contains(&beta2) && eps >= 0.0 && eps.is_finite()) {
-            return bad("adam", format!("{:?}", self.adam), "betas in [0, 1), eps not negative");
+        for &AdamSettings { beta1, beta2, eps } in std::iter::once(&self.adam).chain(self.adams.values()) {
+            if !((0.0..1.0).contains(&beta1) && (0.0..1.0).contains(&beta2) && eps >= 0.0 && eps.is_finite()) {
+                let found = format!("betas {beta1} and {beta2}, eps {eps}");
+                return bad("adam", found, "betas in [0, 1), eps not negative");
+            }
+        }
+        if let Some(length) = self.clip.filter(|length| !(length.is_finite() && *length > 0.0)) {
+            return bad("clip", length.to_string(), "a positive length");
         }
         if let Decay::Exponential { tau, .. } = self.decay
             && (tau.is_nan() || tau <= 0.0)
@@ -357,6 +389,8 @@ mod tests {
         refused(Plan::new(stage()).order(&[(Player::Encoder, 0)]), "order");
         refused(Plan::new(stage()).order(&[(Player::Encoder, 1), (Player::Encoder, 1)]), "encoder twice");
         refused(Plan::new(stage()).adam(1.0, 0.9, 1e-8), "adam");
+        refused(Plan::new(stage()).player_adam(Player::Encoder, 0.5, 1.0, 1e-8), "adam");
+        refused(Plan::new(stage()).clip(0.0), "clip");
         refused(Plan::new(stage()).decay(Decay::Exponential { from: 1, tau: 0.0 }), "tau");
         refused(Plan::new(stage()).average(Average::Decay(1.5)), "decay");
         refused(Plan::new(Stage::new(Mark::Steps(10), 4, 16, f64::NAN)), "learning rate");
@@ -365,6 +399,8 @@ mod tests {
     #[test]
     fn a_plan_survives_toml() {
         let plan = progressive().decay(Decay::Exponential { from: 5, tau: 2.5 }).precision(Precision::Bf16);
+        let plan = plan.player_adam(Player::Generator, 0.1, 0.999, 1e-8).clip(5.0);
+        assert_eq!([Player::Generator, Player::Discriminator].map(|who| plan.adam_of(who).beta1), [0.1, 0.5]);
         let text = toml::to_string(&plan).unwrap();
         assert!(text.contains("precision = \"bf16\""), "{text}");
         assert_eq!(toml::from_str::<Plan>(&text).unwrap(), plan);
