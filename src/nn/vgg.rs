@@ -26,37 +26,15 @@ pub const SMALL: [Width; 4] = [(1, 16), (1, 32), (2, 64), (2, 96)];
 pub struct Group(Vec<Conv2d>);
 
 impl Group {
-    /// `count` convolutions to `channels` channels each, named by their places in a row of layers in which every convolution
-    /// is followed by a ReLU and the first one is layer `index`. Weights start as He et al. 2015 have it.
-    ///
-    /// # Errors
-    /// When the store holds these names with other shapes.
-    pub fn new(scope: &Scope, inputs: usize, (count, channels): Width, index: usize) -> Result<Group> {
-        let layer = |i: usize| {
-            let inputs = if i == 0 { inputs } else { channels };
-            let (at, start) = (scope.pp((index + 2 * i).to_string()), Weights::kaiming(9 * inputs, 0.0));
-            Conv2d::new(&at, inputs, channels, 3, ConvSpec::padded(1), start)
-        };
-        Ok(Group((0..count).map(layer).collect::<Result<_>>()?))
-    }
-
     /// `[N, C, H, W]` → `[N, C', H, W]`, after the last ReLU and before the pool.
     ///
     /// # Errors
     /// When x has another number of channels.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.iter().try_fold(x.clone(), |x, conv| rectified(conv, &x))
-    }
-}
-
-/// relu(convolution): `[N, in, H, W]` → `[N, out, H', W']`.
-///
-/// # Errors
-/// As [`Conv2d::forward`].
-pub(crate) fn rectified(conv: &Conv2d, x: &Tensor) -> Result<Tensor> {
-    match conv.bias() {
-        Some(bias) => bias_activation(&conv.forward_linear(x)?, bias, Activation::RELU),
-        None => relu(&conv.forward(x)?),
+        self.0.iter().try_fold(x.clone(), |x, conv| match conv.bias() {
+            Some(bias) => bias_activation(&conv.forward_linear(&x)?, bias, Activation::RELU),
+            None => relu(&conv.forward(&x)?),
+        })
     }
 }
 
@@ -81,10 +59,17 @@ impl Vgg {
         let features = scope.pp("features");
         let (mut groups, mut index, mut inputs) = (Vec::new(), 0, 3);
         for &(count, outputs) in widths {
-            groups.push(Group::new(&features, inputs, (count, outputs), index)?);
-            inputs = outputs;
-            // Each convolution with its ReLU, and the pool.
-            index += 2 * count + 1;
+            let mut group = Vec::with_capacity(count);
+            for _ in 0..count {
+                let (at, start) = (features.pp(index.to_string()), Weights::kaiming(9 * inputs, 0.0));
+                group.push(Conv2d::new(&at, inputs, outputs, 3, ConvSpec::padded(1), start)?);
+                inputs = outputs;
+                // A convolution and its ReLU.
+                index += 2;
+            }
+            groups.push(Group(group));
+            // The pool.
+            index += 1;
         }
         Ok(Vgg { groups, widths: widths.to_vec() })
     }

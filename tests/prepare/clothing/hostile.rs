@@ -166,7 +166,7 @@ fn a_hostile_folder_goes_through_every_step() {
     check("upscale", &first, &again, 6);
 
     // What networks find does not matter here.
-    let (config, once) = (tiny(), detector::Training { steps: 1, batch: 1, ..detector::Training::default() });
+    let (config, once) = (tiny(), detector::Training { steps: 1, batch: 2, ..detector::Training::default() });
     let examples = Examples::of([(picture(0), boxes.of(GOOD[0]).to_vec())], config.size);
     let network = Detector::train(&examples, &config, &once, None, &Device::Cpu, |_, _| ()).unwrap();
     let detected = || detect_folder(&input, out("found"), &network, &Find::default()).unwrap().1;
@@ -174,7 +174,7 @@ fn a_hostile_folder_goes_through_every_step() {
     check("detect", &first, &again, 6);
 
     let costumes = Avatar::costumes().size(16).count(4).dataset().unwrap();
-    let once = keypoints::Training { steps: 1, batch: 1, ..keypoints::Training::clothing() };
+    let once = keypoints::Training { steps: 1, batch: 2, ..keypoints::Training::clothing() };
     let network = KeypointRegressor::train(&costumes, &once, |_, _| ()).unwrap();
     let read = || read_keypoints(&input, out("points"), &network).unwrap().1;
     let (first, again) = (read(), read());

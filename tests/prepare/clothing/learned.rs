@@ -17,6 +17,8 @@ use tachie::metrics::nets::pose_reader::{PoseReader, Training};
 use tachie::rng::Seed;
 use tempfile::TempDir;
 
+use super::super::tachie;
+
 #[test]
 fn key_points_of_clothing_are_learned_and_bring_it_to_the_middle() {
     let place = TempDir::new().unwrap();
@@ -120,6 +122,12 @@ fn pictures_become_larger_by_a_network_or_by_lanczos() {
     larger("doubled", None, None);
     larger("same", None, Some(100));
     assert_eq!((size("large"), size("doubled"), size("same")), ((200, 200), (256, 256), (128, 128)));
+    let [input, output, weights] =
+        ["in", "by-command", "double.safetensors"].map(|name| at(name).display().to_string());
+    let said = tachie(&["data", "upscale", "--in", &input, "--out", &output, "--network", &weights, "--side", "200"]);
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains("12 of 13 files"), "{said:?}");
+    let same = |name: &str| fs::read(at(name).join("images/sub/3.png")).unwrap();
+    assert!(same("by-command") == same("large"));
     assert!(upscale(at("in"), at("never"), None, &UpscaleOptions { side: Some(9_000) }).is_err());
     assert!(upscale(at("in"), at("large"), None, &UpscaleOptions { side: Some(200) }).is_err());
 }

@@ -24,6 +24,7 @@ use crate::data::import::original;
 use crate::data::manifest::Filter;
 use crate::data::report::Report;
 use crate::data::resize;
+use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training as Tracked};
 use crate::weights::{pytorch, safetensors, trained};
 use crate::{Error, Result};
@@ -183,7 +184,7 @@ impl Detector {
         let side = self.about.config.size;
         let shown = resize::rgb(picture, side as u32, side as u32, Filter::Bilinear);
         let x = tensor_of(&[&shown], &self.about.config, &self.device)?;
-        let Answers { logits, offsets } = self.network.forward(&x)?;
+        let Answers { logits, offsets } = self.network.forward(&x, Mode::Eval)?;
         let numbers = |x: Tensor| x.flatten_all()?.to_vec1::<f32>();
         let (probabilities, offsets) = (numbers(softmax(&logits, D::Minus1)?)?, numbers(offsets)?);
         let found = find.boxes(&probabilities, &offsets, self.about.classes.len() + 1, &self.priors);

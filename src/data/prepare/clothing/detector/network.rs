@@ -10,15 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::geometry::{MapBoxes, Prior, priors};
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::init::{Init, Weights};
+use crate::nn::norm::{BatchNorm, Mode, NormSpec};
 use crate::nn::params::Scope;
-use crate::nn::vgg::{Group, VGG16, Vgg, Width, rectified};
+use crate::nn::vgg::{VGG16, Width};
+use crate::ops::activation::{Activation, relu};
 use crate::ops::channel;
+use crate::ops::epilogue::bias_activation;
 use crate::ops::max_pool::{Rounding, max_pool2d};
 use crate::ops::norm::pixel_norm;
 use crate::{Error, Result};
 
-/// How long the vectors of the first map are at the start (section 3.1).
+/// How long the vectors of the first map are at the start, for the 512 channels of VGG (section 3.1).
 const LENGTH: f64 = 20.0;
+const CHANNELS: f64 = 512.0;
 /// Added to a mean of squares under a root: far below what any map has.
 const EPSILON: f64 = 1e-14;
 
@@ -44,6 +48,9 @@ pub struct SsdConfig {
     pub mean: [f64; 3],
     /// What the difference is divided by.
     pub deviation: f64,
+    /// Batch norm behind every convolution but those that answer. The paper starts from the weights of ImageNet and has none;
+    /// without such weights little is learned without it.
+    pub norm: bool,
 }
 
 /// A 1×1 convolution and a 3×3 one that makes the map smaller.
@@ -87,10 +94,11 @@ impl SsdConfig {
             last: scales[6],
             mean: [123.0, 117.0, 104.0],
             deviation: 1.0,
+            norm: false,
         }
     }
 
-    /// A small one for two cores: 128 px, 5 maps, 2,046 default boxes.
+    /// A small one for two cores, with batch norm: 128 px, 5 maps, 2,046 default boxes.
     pub fn small() -> SsdConfig {
         let scales = [0.1, 0.22, 0.4, 0.6, 0.8];
         let map = |i: usize| MapBoxes { scale: scales[i], ratios: vec![2.0, 3.0], step: None };
@@ -104,6 +112,7 @@ impl SsdConfig {
             last: 1.0,
             mean: [123.0, 117.0, 104.0],
             deviation: 58.0,
+            norm: true,
         }
     }
 
@@ -149,14 +158,51 @@ impl SsdConfig {
     }
 }
 
-/// The network.
+/// A convolution, batch norm where there is any, and a ReLU. Parameters `weight` and `bias`, or `weight` and `norm.*`.
+#[derive(Clone, Debug)]
+struct Layer {
+    conv: Conv2d,
+    norm: Option<BatchNorm>,
+}
+
+impl Layer {
+    fn new(
+        scope: &Scope,
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        spec: ConvSpec,
+        start: Weights,
+        norm: bool,
+    ) -> Result<Layer> {
+        let start = if norm { start.without_bias() } else { start };
+        let conv = Conv2d::new(scope, inputs, outputs, kernel, spec, start)?;
+        let norm = norm.then(|| BatchNorm::new(&scope.pp("norm"), outputs, NormSpec::default())).transpose()?;
+        Ok(Layer { conv, norm })
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let x = self.conv.forward_linear(x)?;
+        match (&self.norm, self.conv.bias()) {
+            (Some(norm), _) => relu(&norm.forward(&x, mode)?),
+            (None, Some(bias)) => bias_activation(&x, bias, Activation::RELU),
+            (None, None) => relu(&x),
+        }
+    }
+}
+
+fn through(layers: &[Layer], x: &Tensor, mode: Mode) -> Result<Tensor> {
+    layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, mode))
+}
+
+/// The network. Its VGG is not that of [`crate::nn::vgg`]: the last group and what stands for the fully connected layers
+/// have other names and pools.
 #[derive(Clone, Debug)]
 pub struct Ssd {
     config: SsdConfig,
-    vgg: Vgg,
-    fifth: Group,
-    dense: [Conv2d; 2],
-    extras: Vec<[Conv2d; 2]>,
+    /// The five groups of VGG.
+    groups: Vec<Vec<Layer>>,
+    dense: [Layer; 2],
+    extras: Vec<[Layer; 2]>,
     /// How long the vectors of the first map are, `[C]`.
     scale: Tensor,
     heads: Vec<Head>,
@@ -185,44 +231,58 @@ impl Ssd {
     /// When the configuration cannot be ([`SsdConfig::sides`]), or the store holds these names with other shapes.
     pub fn new(config: &SsdConfig, classes: usize, scope: &Scope) -> Result<Ssd> {
         config.sides()?;
-        let (backbone, widths) = (scope.pp("backbone"), config.widths);
-        let extra = backbone.pp("extra");
-        let conv = |scope: &Scope, inputs: usize, outputs: usize, kernel: usize, spec: ConvSpec| {
+        let (backbone, widths, norm) = (scope.pp("backbone"), config.widths, config.norm);
+        let (features, extra) = (backbone.pp("features"), backbone.pp("extra"));
+        let glorot = |inputs: usize, outputs: usize, kernel: usize| {
             let fans = [inputs, outputs].map(|channels| channels * kernel * kernel);
-            Conv2d::new(scope, inputs, outputs, kernel, spec, Weights::xavier(fans[0], fans[1]))
+            Weights::xavier(fans[0], fans[1])
         };
-        let (first, dense) = (widths[3].1, config.dense);
-        let far = ConvSpec::padded(config.dilation).dilation(config.dilation);
-        // The fifth group follows the fourth pool, and its layers the three of the group and their own pool.
+        let layer = |scope: &Scope, inputs: usize, outputs: usize, kernel: usize, spec: ConvSpec| {
+            Layer::new(scope, [inputs, outputs], kernel, spec, glorot(inputs, outputs, kernel), norm)
+        };
+        // Layers are counted with their ReLUs and pools; the fifth group begins with the fourth pool.
         let behind = extra.pp("0");
+        let (mut groups, mut index, mut inputs) = (Vec::new(), 0, 3);
+        for (number, &(count, outputs)) in widths.iter().enumerate() {
+            let (at, first) = if number < 4 { (&features, index) } else { (&behind, 1) };
+            let mut group = Vec::new();
+            for i in 0..count {
+                let (scope, start) = (at.pp((first + 2 * i).to_string()), Weights::kaiming(9 * inputs, 0.0));
+                group.push(Layer::new(&scope, [inputs, outputs], 3, ConvSpec::padded(1), start, norm)?);
+                inputs = outputs;
+            }
+            groups.push(group);
+            index += 2 * count + 1;
+        }
         let last = behind.pp((1 + 2 * widths[4].0).to_string());
-        let mut channels = vec![first, dense];
+        let far = ConvSpec::padded(config.dilation).dilation(config.dilation);
+        let (first, dense) = (widths[3].1, config.dense);
+        let dense =
+            [layer(&last.pp("1"), inputs, dense, 3, far)?, layer(&last.pp("3"), dense, dense, 1, ConvSpec::default())?];
+        let mut channels = vec![first, config.dense];
         let mut extras = Vec::new();
         for (i, &Extra { squeezed, outputs, stride, padding }) in config.extras.iter().enumerate() {
             let (at, inputs) = (extra.pp((i + 1).to_string()), channels[channels.len() - 1]);
             extras.push([
-                conv(&at.pp("0"), inputs, squeezed, 1, ConvSpec::default())?,
-                conv(&at.pp("2"), squeezed, outputs, 3, ConvSpec::padded(padding).stride(stride))?,
+                layer(&at.pp("0"), inputs, squeezed, 1, ConvSpec::default())?,
+                layer(&at.pp("2"), squeezed, outputs, 3, ConvSpec::padded(padding).stride(stride))?,
             ]);
             channels.push(outputs);
         }
         let head = |(i, (&inputs, map)): (usize, (&usize, &MapBoxes))| {
             let of = |name: &str, each: usize| {
                 let at = scope.pp("head").pp(name).pp("module_list").pp(i.to_string());
-                conv(&at, inputs, each * map.count(), 3, ConvSpec::padded(1))
+                let outputs = each * map.count();
+                Conv2d::new(&at, inputs, outputs, 3, ConvSpec::padded(1), glorot(inputs, outputs, 3))
             };
             Ok(Head { classes: of("classification_head", classes)?, offsets: of("regression_head", 4)? })
         };
-        let scale = backbone.param("scale_weight", &[first], Init::Const(LENGTH))?;
+        let length = Init::Const(LENGTH * (first as f64 / CHANNELS).sqrt());
         Ok(Ssd {
-            vgg: Vgg::new(&backbone, &widths[..4])?,
-            fifth: Group::new(&behind, first, widths[4], 1)?,
-            dense: [
-                conv(&last.pp("1"), widths[4].1, dense, 3, far)?,
-                conv(&last.pp("3"), dense, dense, 1, ConvSpec::default())?,
-            ],
+            groups,
+            dense,
             extras,
-            scale,
+            scale: backbone.param("scale_weight", &[first], length)?,
             heads: channels.iter().zip(&config.maps).enumerate().map(head).collect::<Result<_>>()?,
             config: config.clone(),
         })
@@ -232,13 +292,13 @@ impl Ssd {
     ///
     /// # Errors
     /// When x has another shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Answers> {
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Answers> {
         let side = self.config.size;
         match x.dims() {
             &[n, 3, h, w] if n > 0 && [h, w] == [side; 2] => (),
             found => return Err(Error::shape("detector: pictures", found, format!("[N, 3, {side}, {side}]"))),
         }
-        let maps = self.maps(x)?;
+        let maps = self.maps(x, mode)?;
         let (mut logits, mut offsets) = (Vec::new(), Vec::new());
         for ((map, head), rule) in maps.iter().zip(&self.heads).zip(&self.config.maps) {
             logits.push(rows(&head.classes.forward(map)?, rule.count())?);
@@ -247,18 +307,23 @@ impl Ssd {
         Ok(Answers { logits: Tensor::cat(&logits, 1)?, offsets: Tensor::cat(&offsets, 1)? })
     }
 
-    fn maps(&self, x: &Tensor) -> Result<Vec<Tensor>> {
-        let mut taps = self.vgg.taps(x, Rounding::Up)?;
-        let Some(fourth) = taps.pop() else { return Ok(Vec::new()) };
-        // Of length 1 (section 3.1), then of a length that is learned.
-        let unit = 1.0 / (fourth.dims()[1] as f64).sqrt();
-        let mut maps = vec![channel::scale(&pixel_norm(&fourth, EPSILON)?, &(&self.scale * unit)?)?];
-        let fifth = self.fifth.forward(&max_pool2d(&fourth, 2, 2, 0, Rounding::Up)?)?;
-        let pooled = max_pool2d(&fifth, 3, 1, 1, Rounding::Down)?;
-        let mut last = self.dense.iter().try_fold(pooled, |x, conv| rectified(conv, &x))?;
+    fn maps(&self, x: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        let (mut maps, mut last) = (Vec::new(), x.clone());
+        for (number, group) in self.groups.iter().enumerate() {
+            if number > 0 {
+                last = max_pool2d(&last, 2, 2, 0, Rounding::Up)?;
+            }
+            last = through(group, &last, mode)?;
+            if number == 3 {
+                // Of length 1 (section 3.1), then of a length that is learned.
+                let unit = 1.0 / (last.dims()[1] as f64).sqrt();
+                maps.push(channel::scale(&pixel_norm(&last, EPSILON)?, &(&self.scale * unit)?)?);
+            }
+        }
+        last = through(&self.dense, &max_pool2d(&last, 3, 1, 1, Rounding::Down)?, mode)?;
         maps.push(last.clone());
         for extra in &self.extras {
-            last = extra.iter().try_fold(last, |x, conv| rectified(conv, &x))?;
+            last = through(extra, &last, mode)?;
             maps.push(last.clone());
         }
         Ok(maps)
@@ -305,9 +370,9 @@ mod tests {
         let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
         let ssd = Ssd::new(&config, 3, &params.view(Training::Nothing)).unwrap();
         let x = |side| Tensor::ones((2, 3, side, side), DType::F32, &Device::Cpu).unwrap();
-        let answers = ssd.forward(&x(128)).unwrap();
+        let answers = ssd.forward(&x(128), Mode::Train).unwrap();
         assert_eq!((answers.logits.dims(), answers.offsets.dims()), (&[2, 2_046, 3][..], &[2, 2_046, 4][..]));
-        assert!(ssd.forward(&x(64)).is_err());
+        assert!(ssd.forward(&x(64), Mode::Eval).is_err());
     }
 
     #[test]

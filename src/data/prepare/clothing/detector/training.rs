@@ -12,6 +12,7 @@ use super::geometry::{Corners, Prior, matched, overlap};
 use super::network::{Answers, Ssd, SsdConfig};
 use super::{About, Detector, Find, published, tensor_of};
 use crate::losses::multibox::multibox;
+use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training as Tracked};
 use crate::rng::Seed;
 use crate::train::gan::Player;
@@ -148,7 +149,7 @@ impl Detector {
         let course = Supervised { seed, steps, batch, rate };
         let of_step = |step| {
             let asked = Asked::of(examples, config, &priors, &course, step, device)?;
-            let Answers { logits, offsets } = network.forward(&asked.pictures)?;
+            let Answers { logits, offsets } = network.forward(&asked.pictures, Mode::Train)?;
             let loss = multibox(&logits, &offsets, &asked.classes, &asked.offsets, NEGATIVES)?;
             Ok((loss.localisation + loss.classification)?)
         };
