@@ -82,7 +82,7 @@ pub fn measured(
     }
     let cut = run.join("cut");
     crop_pairs(crawl, &cut, &boxes, &PairOptions { form: Form::Folders, margin: MARGIN, ..PairOptions::default() })?;
-    let poses = PoseSequence::new(Skeleton::fashion(), 30.0, poses)?;
+    let poses = PoseSequence::new(Skeleton::fashion()?, 30.0, poses)?;
     let options = CalibrateOptions { size: SIDE, ..CalibrateOptions::default() };
     let out = run.join("calibrated");
     let (rows, _) = calibrate(cut.join("b"), &out, Some(&poses), None, &options)?;
