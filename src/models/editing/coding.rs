@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn codings_by_hand() {
-        let rows = |rows: &[[f32; 2]]| Tensor::new(rows, &Device::Cpu).unwrap();
+        let rows = |rows: &[[f32; 2]; 2]| Tensor::new(rows, &Device::Cpu).unwrap();
         let (from, to) = (rows(&[[1.0, 0.0], [1.0, 1.0]]), rows(&[[0.0, 1.0], [1.0, 1.5]]));
         let of = |coding: Coding| {
             let told = coding.of(&from, &to).unwrap().to_vec2::<f32>().unwrap();
