@@ -560,7 +560,8 @@ pub fn table() -> Result<Table> {
             papers.push(format!("{} ({})", entry.task, entry.year));
             links.push(entry.link);
             sizes.push(preset.recipe.size() as i64);
-            generators.push(of(Player::Generator));
+            // What an editor needs beside its generator to draw a picture again is an encoder.
+            generators.push(of(Player::Generator) + of(Player::Encoder));
             discriminators.push(of(Player::Discriminator) + of(Player::Domain) + of(Player::Classifier));
         }
     }

@@ -20,7 +20,7 @@ use tachie::{Error, Result};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Name of the model in the catalogue (make-girls, dcgan, psgan, progan, pg2, stylegan, anime2clothing, pix2pix,
-    /// pix2pixhd, pldt)
+    /// pix2pixhd, pldt, animegan, stgan, attgan, stargan, fadernet, icgan)
     model: String,
     /// Manifest of the data set
     #[arg(long, value_name = "MANIFEST")]

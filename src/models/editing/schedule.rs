@@ -85,7 +85,7 @@ impl Schedule {
         }
         let judges = [Player::Discriminator].iter().chain(companions).map(|&player| (player, self.judgements));
         let order: Vec<(Player, u32)> = judges.chain([(Player::Generator, 1)]).collect();
-        Plan::of(stages).order(&order).adam(0.5, 0.999, 1e-8).average(Average::Constant(self.average))
+        Plan::of(stages).order(&order).adam(0.5, 0.999, 1e-8).average(Average::Decay(self.average))
     }
 
     /// Whether a training can follow it.

@@ -256,7 +256,7 @@ impl Gan for Adversaries {
 
     fn plan(config: &FadernetConfig) -> Plan {
         let stage = Stage::new(Mark::Steps(config.steps), config.resolution, config.batch, config.rate);
-        Plan::new(stage).average(Average::Constant(config.average)).clip(config.clip)
+        Plan::new(stage).average(Average::Decay(config.average)).clip(config.clip)
     }
 
     fn summary(config: &FadernetConfig) -> Vec<(&'static str, String)> {

@@ -276,7 +276,7 @@ impl Gan for Adversaries {
             .order(&order.map(|player| (player, 1)))
             .player_adam(Player::Encoder, 0.1, 0.999, 1e-8)
             .player_adam(Player::Classifier, 0.1, 0.999, 1e-8)
-            .average(Average::Constant(config.average))
+            .average(Average::Decay(config.average))
     }
 
     fn summary(config: &IcganConfig) -> Vec<(&'static str, String)> {
