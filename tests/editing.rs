@@ -8,7 +8,9 @@ use tachie::candle_core::{DType, Device, Tensor};
 use tachie::data::avatar::Avatar;
 use tachie::data::batch::{Batch, Images};
 use tachie::data::changes::Changes;
+use tachie::data::prepare::faces::FaceSquare;
 use tachie::data::tags::{Labels, TagSet};
+use tachie::image::{self, Rgb, RgbImage};
 use tachie::metrics::evaluate::{Evaluation, Metric};
 use tachie::models::animegan::{
     self, Adversarial, Animegan, EditorConfig, GeneratorConfig, JudgeConfig, Mixture, ObjectiveConfig, Paper, State,
@@ -257,6 +259,66 @@ fn pictures_are_edited_by_labels() {
     edits(Stargan::tiny().build(&device).unwrap());
     edits(Fadernet::tiny().build(&device).unwrap());
     edits(Icgan::tiny().build(&device).unwrap());
+}
+
+/// A face anywhere in a large picture, named labels or those that the tagger reads; what is outside of the square stays.
+#[test]
+fn a_face_of_a_large_picture_is_edited() {
+    let face = Avatar::faces().size(100).image(3).unwrap();
+    let mut picture = RgbImage::from_pixel(700, 300, Rgb([40, 90, 30]));
+    image::imageops::replace(&mut picture, &face, 500, 120);
+    let model = Attgan::tiny().build(&Device::Cpu).unwrap();
+    let square = FaceSquare { left: 500, top: 120, side: 100 };
+    let edited = model.edit_face(&picture, square, None, "hair=purple, -blush", Some(3.0)).unwrap();
+    assert_eq!(edited.asked.get("purple hair").unwrap(), 1.0);
+    assert_eq!(edited.shown.on().iter().filter(|name| name.ends_with("hair")).count(), {
+        let truth = Avatar::faces().size(100).take(4).unwrap().labels(3).unwrap();
+        truth.on().iter().filter(|name| name.ends_with("hair")).count()
+    });
+    let changed = |x: u32, y: u32| edited.picture.get_pixel(x, y) != picture.get_pixel(x, y);
+    assert!((0..700).all(|x| (0..300).all(|y| !changed(x, y) || (500..600).contains(&x) && (120..220).contains(&y))));
+    assert!((500..600).any(|x| (120..220).any(|y| changed(x, y))));
+    assert!(edited.face.iter().all(|face| face.dimensions() == (64, 64)));
+    let beside = edited.beside(&picture).unwrap();
+    assert_eq!((beside.len(), beside.size()), (2, (219, 512)));
+    let outside = FaceSquare { left: 650, top: 120, side: 100 };
+    let refused = |square, wishes: &str| model.edit_face(&picture, square, None, wishes, None).unwrap_err().to_string();
+    assert!(refused(outside, "smile").contains("inside 700×300"));
+    assert!(refused(square, "hair=plaid").contains("tag"));
+}
+
+fn tachie(args: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_tachie")).args(args).output().unwrap()
+}
+
+#[test]
+fn the_command_edits_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (weights, picture, jpeg, out) =
+        (file("model.safetensors"), file("face.png"), file("face.jpg"), file("out.png"));
+    Stgan::tiny().build(&Device::Cpu).unwrap().save(&weights).unwrap();
+    let face = Avatar::faces().size(90).image(1).unwrap();
+    face.save(&picture).unwrap();
+    face.save(&jpeg).unwrap();
+    let edit = |picture: &str, set: &str, out: &str| {
+        tachie(&["edit", picture, "--weights", &weights, "--set", set, "--out", out, "--grid", &file("grid.png")])
+    };
+    let done = edit(&picture, "hair=purple, -blush", &out);
+    let text = String::from_utf8_lossy(&done.stdout).to_string();
+    assert!(done.status.success() && text.contains("it is to show: ") && text.contains("purple hair"), "{done:?}");
+    assert_eq!(image::open(&out).unwrap().width(), 90);
+    assert!(image::open(file("grid.png")).unwrap().width() > 180);
+    let done = edit(&jpeg, "smile", &out);
+    assert!(done.status.success() && String::from_utf8_lossy(&done.stderr).contains("JPEG"), "{done:?}");
+    let refused = |picture: &str, set: &str, out: &str| {
+        let done = edit(picture, set, out);
+        assert_eq!(done.status.code(), Some(1));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    assert!(refused(&picture, "hare", &out).contains("\"hare\""));
+    assert!(refused(&picture, "smile", &file("out.jpg")).contains(".png"));
+    assert!(refused(&file("absent.png"), "smile", &out).contains("absent.png"));
 }
 
 /// The protocol of ANIMEGAN's table 2: what stays as it is, beside what it was.

@@ -3,6 +3,7 @@
 pub mod avatar;
 pub mod batch;
 pub mod changes;
+mod chosen;
 mod claim;
 pub mod dataset;
 pub mod import;

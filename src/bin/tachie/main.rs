@@ -6,6 +6,7 @@ mod clothing;
 mod compare;
 mod data;
 mod doctor;
+mod edit;
 mod evaluate;
 mod fetch;
 mod generate;
@@ -39,6 +40,8 @@ enum Command {
     Data(data::Args),
     /// Say what this machine offers and what is missing
     Doctor(doctor::Args),
+    /// Edit the attributes of a face in a picture
+    Edit(edit::Args),
     /// Judge generated pictures against real ones
     Evaluate(evaluate::Args),
     /// Download published weights, and check them
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Edit(args) => edit::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Fetch(args) => fetch::run(args),
         Command::Generate(args) => generate::run(args),

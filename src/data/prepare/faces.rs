@@ -229,6 +229,65 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     done.map_err(|e| Error::io("write it", path, e))
 }
 
+/// A square inside a picture, in its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaceSquare {
+    /// The first column.
+    pub left: u32,
+    /// The first row.
+    pub top: u32,
+    /// Columns and rows.
+    pub side: u32,
+}
+
+impl FaceSquare {
+    /// The largest square, in the middle of the picture: for pictures that a face fills.
+    ///
+    /// # Errors
+    /// When the picture is empty.
+    pub fn of_picture(picture: &RgbImage) -> Result<FaceSquare> {
+        let (width, height) = picture.dimensions();
+        let side = width.min(height);
+        let square = FaceSquare { left: (width - side) / 2, top: (height - side) / 2, side };
+        square.check(picture).map(|()| square)
+    }
+
+    /// The faces of a picture, the most certain first, each box `zoom` times as large, moved into the picture.
+    ///
+    /// # Errors
+    /// When the zoom is out of range.
+    pub fn find(cascade: &Cascade, picture: &RgbImage, zoom: f64) -> Result<Vec<FaceSquare>> {
+        let options = CropOptions { zoom, outside: Outside::Shift, ..CropOptions::default() };
+        options.check()?;
+        let faces = cascade.detect(picture, &options.detect)?;
+        let inside = |face: &Face| {
+            let Square { left, top, side } = Square::around(face, &options).within(picture, Outside::Shift);
+            FaceSquare { left: left as u32, top: top as u32, side }
+        };
+        Ok(faces.iter().map(inside).collect())
+    }
+
+    /// What the picture shows there.
+    ///
+    /// # Errors
+    /// When the square is empty or leaves the picture.
+    pub fn cut(&self, picture: &RgbImage) -> Result<RgbImage> {
+        self.check(picture)?;
+        Ok(imageops::crop_imm(picture, self.left, self.top, self.side, self.side).to_image())
+    }
+
+    fn check(&self, picture: &RgbImage) -> Result<()> {
+        let FaceSquare { left, top, side } = *self;
+        let (width, height) = picture.dimensions();
+        let ends = |start: u32, length: u32| start.checked_add(side).is_some_and(|end| end <= length);
+        if side > 0 && ends(left, width) && ends(top, height) {
+            return Ok(());
+        }
+        let found = format!("{side}×{side} pixels at ({left}, {top})");
+        Err(Error::invalid("square of a face", found, format!("1 pixel or more inside {width}×{height}"), ""))
+    }
+}
+
 /// The part of the picture that is cut out; it may reach over the edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Square {

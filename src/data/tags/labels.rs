@@ -92,6 +92,37 @@ impl Labels {
         if self.get(&name)? >= 0.5 { self.clear(name) } else { self.set(name, 1.0) }
     }
 
+    /// The same labels with wishes, separated by commas: `glasses` goes on, `-blush` off, `smile=0.5` to that value, and
+    /// `hair=purple` means `purple hair`. A colour that goes on takes the others of its group off.
+    ///
+    /// # Errors
+    /// An unknown tag (the message names the nearest ones), two tags of one exclusive group, no wish at all.
+    pub fn wished(mut self, text: &str) -> Result<Labels> {
+        let tags = self.tags.clone();
+        let mut named = vec![false; tags.len()];
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            // "hair=purple" is a tag of two words.
+            let kind = part.split_once('=').map(|(kind, which)| format!("{} {}", which.trim(), kind.trim()));
+            let (name, value) = match kind.filter(|name| tags.find(name).is_some()) {
+                Some(name) => (name, 1.0),
+                None => name_and_value(part).map(|(name, value)| (name.to_string(), value))?,
+            };
+            let id = tags.id(&name)?;
+            if value > 0.0 {
+                refuse_conflict(&tags, &named, id)?;
+                self = self.set(&name, value)?;
+            } else {
+                self = self.clear(&name)?;
+            }
+            named[id] |= value > 0.0;
+        }
+        if text.trim().is_empty() {
+            let hint = "Write \"hair=purple, glasses, -blush\".";
+            return Err(Error::invalid("wishes", "nothing", "what is to change", hint));
+        }
+        Ok(self)
+    }
+
     /// The names of the tags that are on (value of at least one half), in label order.
     pub fn on(&self) -> Vec<&str> {
         let names = self.tags.names().into_iter().zip(&self.values);
@@ -190,6 +221,19 @@ mod tests {
         assert_eq!(labels.clone().flipped("blonde hair").unwrap().to_string(), "blonde hair, smile");
         assert_eq!(labels.clone().flipped("smile").unwrap().to_string(), "aqua hair");
         assert!(labels.flipped("horse").is_err());
+    }
+
+    #[test]
+    fn wishes_change_what_they_name() {
+        let labels = TagSet::make_girls().parse("blonde hair, blush, blue eyes").unwrap();
+        let wished = |text: &str| labels.clone().wished(text);
+        assert_eq!(wished("hair=purple, glasses, -blush").unwrap().to_string(), "purple hair, glasses, blue eyes");
+        assert_eq!(wished("smile=0.5, eyes = red").unwrap().to_string(), "blonde hair, blush, smile=0.5, red eyes");
+        assert_eq!(wished("-blonde hair").unwrap().to_string(), "blush, blue eyes");
+        assert!(wished("hair=purple, pink hair").unwrap_err().to_string().contains("hair colour"));
+        for text in ["", "hair=plaid", "horse"] {
+            assert!(wished(text).is_err(), "{text}");
+        }
     }
 
     #[test]

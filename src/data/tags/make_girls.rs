@@ -75,7 +75,32 @@ const EYE_COLOUR: std::ops::Range<usize> = 24..34;
 /// Nobody published how often dark skin occurs: the paper's rule for independent attributes is used.
 const DARK_SKIN_CHANCE: f64 = 0.25;
 
+/// What the text of ANIMEGAN names, completed to all common colours (specs/faces.md C): hair, eyes, the rest.
+const ANIMEGAN_TAGS: [&str; 15] = [
+    "blonde hair",
+    "brown hair",
+    "black hair",
+    "blue hair",
+    "pink hair",
+    "purple hair",
+    "green hair",
+    "red hair",
+    "blue eyes",
+    "red eyes",
+    "green eyes",
+    "blush",
+    "open mouth",
+    "glasses",
+    "smile",
+];
+
 impl TagSet {
+    /// The attributes that ANIMEGAN is known to edit, of those of make.girls.moe: a small set for editors, which a data set
+    /// takes with [`Dataset::with_labels`](crate::data::dataset::Dataset::with_labels).
+    pub fn animegan() -> TagSet {
+        TagSet::make_girls().chosen(&ANIMEGAN_TAGS).expect("they are all different tags of make.girls.moe").0
+    }
+
     /// The 34 attributes of the make.girls.moe paper, in the order of Table 1 and of the published 128 px networks.
     ///
     /// Exclusive groups: "hair colour" (0–12) and "eye colour" (24–33); hair styles are independent. The chances are

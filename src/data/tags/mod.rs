@@ -148,6 +148,23 @@ impl TagSet {
         TagSet::new(tags, groups)
     }
 
+    /// These tags alone, in this order, with their groups, and where each is in this set.
+    ///
+    /// # Errors
+    /// When there is no such tag, or one is named twice.
+    pub fn chosen<S: AsRef<str>>(&self, names: &[S]) -> Result<(TagSet, Vec<usize>)> {
+        let ids = names.iter().map(|name| self.id(name)).collect::<Result<Vec<usize>>>()?;
+        let place = |member: &usize| ids.iter().position(|id| id == member);
+        let left = |group: &TagGroup| {
+            let mut members: Vec<usize> = group.members.iter().filter_map(place).collect();
+            members.sort_unstable();
+            TagGroup { name: group.name.clone(), members }
+        };
+        let groups = self.groups().iter().map(left).filter(|group| !group.members.is_empty()).collect();
+        let tags = ids.iter().map(|&id| self.tags()[id].clone()).collect();
+        Ok((TagSet::new(tags, groups)?, ids))
+    }
+
     /// Number of tags.
     pub fn len(&self) -> usize {
         self.parts.tags.len()

@@ -14,6 +14,7 @@
 //! ```
 
 mod coding;
+mod own;
 mod schedule;
 mod shown;
 
@@ -34,6 +35,7 @@ use crate::{Error, Result};
 
 pub use coding::Coding;
 pub(crate) use coding::{Asked, beside};
+pub use own::{EditedPicture, labels_of_face, open_picture};
 pub use schedule::{Fall, Schedule};
 pub(crate) use shown::Shown;
 
