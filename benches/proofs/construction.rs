@@ -177,13 +177,13 @@ fn duplicates(folder: &Path, out: &Path, groups: &BTreeMap<String, usize>) -> Re
         .enumerate()
         .map(|(i, member)| (groups[&member.file], member.group.unwrap_or(found.members.len() + i)))
         .collect();
-    let counted = |key: &dyn Fn(&(usize, usize)) -> (usize, usize)| {
+    let counted = |key: fn(&(usize, usize)) -> (usize, usize)| {
         let mut counts = BTreeMap::new();
         told.iter().for_each(|both| *counts.entry(key(both)).or_insert(0u64) += 1);
         pairs(counts)
     };
     let (true_pairs, told_pairs, right) =
-        (counted(&|both| (both.0, 0)), counted(&|both| (0, both.1)), counted(&|both| *both));
+        (counted(|both| (both.0, 0)), counted(|both| (0, both.1)), counted(|both| *both));
     let found_numbers = Found {
         files: found.members.len(),
         f1: 2.0 * right / (true_pairs + told_pairs).max(1.0),

@@ -45,7 +45,7 @@ pub fn groups(count: usize, seed: Seed) -> Vec<usize> {
 
 /// The name of file `i`.
 pub fn name(i: usize) -> String {
-    format!("{:02}/{i:05}.{}", i / 1000, if i % 5 == 0 { "png" } else { "jpg" })
+    format!("{:02}/{i:05}.{}", i / 1000, if i.is_multiple_of(5) { "png" } else { "jpg" })
 }
 
 /// Writes the pictures, unless a folder of the same settings is whole.

@@ -118,7 +118,7 @@ mod tests {
         // What goes is at −1, what comes at 1, what stays at 0.
         assert_eq!(of(Coding::Difference), [[-1.0, 1.0], [0.0, 0.5]]);
         assert_eq!(of(Coding::Pairs), [[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, -0.5, 1.5]]);
-        assert!(Coding::Difference.of(&rows(&[[0.0, 0.0]]), &to).is_err());
+        assert!(Coding::Difference.of(&Tensor::new(&[[0f32, 0.0]], &Device::Cpu).unwrap(), &to).is_err());
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl<G: Editing> Model<G> {
             None => labels_of_face(&small, G::tags(self.config()))?,
         };
         let asked = shown.clone().wished(wishes)?;
-        let face_images = Images::from_rgb(&[small.clone()])?;
+        let face_images = Images::from_rgb(std::slice::from_ref(&small))?;
         let labels = std::slice::from_ref(&shown);
         let kept = self.reconstruct(&face_images, labels)?;
         let made = self.edit(&face_images, labels, std::slice::from_ref(&asked), strength)?;
