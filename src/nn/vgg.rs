@@ -26,6 +26,12 @@ pub const SMALL: [Width; 4] = [(1, 16), (1, 32), (2, 64), (2, 96)];
 pub struct Group(Vec<Conv2d>);
 
 impl Group {
+    /// The first convolution alone, and the others, with their ReLUs.
+    pub fn parted(&self) -> [Group; 2] {
+        let (first, others) = self.0.split_at(self.0.len().min(1));
+        [first, others].map(|part| Group(part.to_vec()))
+    }
+
     /// `[N, C, H, W]` → `[N, C', H, W]`, after the last ReLU and before the pool.
     ///
     /// # Errors

@@ -133,7 +133,8 @@ fn classes_of_progressive_gan() {
     let message = plain.build(&Device::Cpu).unwrap().draw_class(&z, "green hair").unwrap_err().to_string();
     assert!(message.contains("labelled"), "{message}");
     let folder = tempfile::tempdir().unwrap();
-    let wrong = Trainer::open::<progan::Adversaries>(&config, &posed(16, 20), folder.path(), Options::default());
+    let others = faces.labelled_by("number", |key| format!("number {key}")).unwrap();
+    let wrong = Trainer::open::<progan::Adversaries>(&config, &others, folder.path(), Options::default());
     assert!(wrong.unwrap_err().to_string().contains("tags of"));
 }
 

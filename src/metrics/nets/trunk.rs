@@ -138,7 +138,8 @@ impl Trunk {
     pub fn firsts(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         self.check(x)?;
         let begins = |i: usize| {
-            matches!(self.steps[i], Step::Layer(_)) && (i == 0 || matches!(self.steps[i - 1], Step::MaxPool(..)))
+            let convolves = matches!(self.steps[i], Step::Layer(_) | Step::Group(_));
+            convolves && (i == 0 || matches!(self.steps[i - 1], Step::MaxPool(..)))
         };
         let end = (0..self.steps.len()).rev().find(|&i| begins(i)).map_or(0, |last| last + 1);
         let (mut x, mut firsts) = (x.clone(), Vec::new());
@@ -252,14 +253,11 @@ fn alexnet(scope: &Scope) -> Result<Vec<Step>> {
     ])
 }
 
-/// The groups of convolutions, each followed by a pool.
+/// The groups of convolutions, the first of each apart, each group followed by a pool.
 fn vgg(scope: &Scope, widths: &[Width]) -> Result<Vec<Step>> {
     let last = || [Step::Tap, Step::MaxPool(2, 2, Rounding::Down)];
-    Ok(Vgg::new(scope, widths)?
-        .groups()
-        .iter()
-        .flat_map(|group| [Step::Group(group.clone())].into_iter().chain(last()))
-        .collect())
+    let steps = |group: &Group| group.parted().map(Step::Group).into_iter().chain(last());
+    Ok(Vgg::new(scope, widths)?.groups().iter().flat_map(steps).collect())
 }
 
 fn squeezenet(scope: &Scope) -> Result<Vec<Step>> {
