@@ -74,8 +74,8 @@ fn the_readme_shows_the_catalogue() {
 fn every_parameter_gets_a_finite_gradient_and_no_other() {
     for entry in catalogue::catalogue() {
         let presets = entry.presets.iter().filter(|preset| ["paper", "tiny"].contains(&preset.name));
-        let numbers = |preset: &Preset| preset.published.iter().map(|(_, count)| count).sum::<usize>();
-        for preset in presets.filter(|preset| preset.recipe.size() <= LARGEST && numbers(preset) <= MOST) {
+        let weights = |preset: &Preset| preset.published.iter().map(|(_, count)| count).sum::<usize>();
+        for preset in presets.filter(|preset| preset.recipe.size() <= LARGEST && weights(preset) <= MOST) {
             let title = format!("{} {}", entry.name, preset.name);
             let recipe = trained(&*preset.recipe);
             let params = recipe.networks(Seed(1), &Device::Cpu).unwrap().params;
