@@ -3,7 +3,6 @@
 pub mod avatar;
 pub mod batch;
 pub mod changes;
-mod chosen;
 mod claim;
 pub mod dataset;
 pub mod import;
@@ -21,7 +20,6 @@ pub mod store;
 mod tag_table;
 pub mod tags;
 mod view;
-mod whom;
 
 pub use batch::{Batch, Images};
 pub use dataset::{Dataset, Source};
