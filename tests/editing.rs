@@ -92,6 +92,7 @@ fn batch() -> Batch {
         labels: Some(Tensor::new(&shown, &Device::Cpu).unwrap()),
         points: None,
         sources: None,
+        source_points: None,
         others: None,
         indices: vec![0, 1, 2],
     }

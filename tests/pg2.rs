@@ -81,6 +81,7 @@ fn both_stages_are_pytorchs() {
         labels: None,
         points: Some(points.clone()),
         sources: Some(picture(0.9)),
+        source_points: None,
         others: None,
         indices: vec![0, 1],
     };
@@ -167,6 +168,7 @@ fn pairs_show_one_person_twice() {
         let (source, target) = (position(pairs.source_image(i).unwrap()), position(pairs.image(i).unwrap()));
         assert!(source != target && source % 4 == target % 4, "{source} {target}");
         assert_eq!(pairs.keypoints(i).unwrap(), data.keypoints(target).unwrap());
+        assert_eq!(pairs.source_pose(i).unwrap(), data.pose(source).ok());
     }
     assert_eq!(pairs.fingerprint(), data.pairs(200, seed(3), whom).unwrap().fingerprint());
     assert!(data.pairs(5, seed(3), |key| key.to_string()).is_err(), "everybody is alone");

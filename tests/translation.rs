@@ -92,6 +92,7 @@ fn compare<G: Gan>(case: &str, config: &G::Config, full: usize, level: Level) {
         labels: None,
         points: None,
         sources: Some(picture(full, 0.9)),
+        source_points: None,
         others: Some(picture(level.resolution, 2.1)),
         indices: vec![0, 1],
     };
@@ -187,6 +188,7 @@ fn settings_of_the_paper_alone() {
         labels: None,
         points: None,
         sources: Some(picture(0.9)),
+        source_points: None,
         others: Some(picture(2.1)),
         indices: vec![0, 1],
     };

@@ -97,8 +97,14 @@ pub fn export(model: &dyn Measured, trainer: &Trainer, batch: &Batch, folder: &P
     safetensors::write(folder.join(START), &trainer.networks().params.tensors(), model.name())?;
     let mut tensors = model.noise(batch)?;
     tensors.insert("images".into(), batch.images.clone());
-    let Batch { labels, points, sources, others, .. } = batch;
-    let more = [("labels", labels), ("points", points), ("sources", sources), ("others", others)];
+    let Batch { labels, points, sources, source_points, others, .. } = batch;
+    let more = [
+        ("labels", labels),
+        ("points", points),
+        ("sources", sources),
+        ("source_points", source_points),
+        ("others", others),
+    ];
     tensors.extend(more.into_iter().filter_map(|(name, tensor)| Some((name.to_string(), tensor.clone()?))));
     safetensors::write(folder.join(BATCH), &tensors, model.name())
 }
@@ -117,9 +123,9 @@ pub fn import<C: DeserializeOwned>(folder: &Path) -> Result<(C, Batch)> {
     let images = tensors.get("images").cloned();
     let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
     let indices = (0..images.dims()[0]).collect();
-    let [labels, points, sources, others] =
-        ["labels", "points", "sources", "others"].map(|name| tensors.get(name).cloned());
-    Ok((config, Batch { images, labels, points, sources, others, indices }))
+    let [labels, points, sources, source_points, others] =
+        ["labels", "points", "sources", "source_points", "others"].map(|name| tensors.get(name).cloned());
+    Ok((config, Batch { images, labels, points, sources, source_points, others, indices }))
 }
 
 fn about(folder: &Path) -> Result<Value> {

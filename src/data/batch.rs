@@ -26,6 +26,8 @@ pub struct Batch {
     pub points: Option<Tensor>,
     /// Pictures `[N, 3, H, W]` that these are to be made from, f32, in [-1, 1]; none for a data set of single pictures.
     pub sources: Option<Tensor>,
+    /// Key points of those, as [`points`](Batch::points); none where nobody knows them.
+    pub source_points: Option<Tensor>,
     /// Other pictures of the data set `[N, 3, H, W]`, one for each of these, f32, in [-1, 1]; none where nobody asked
     /// ([`Changes::other`](super::changes::Changes::other)).
     pub others: Option<Tensor>,
@@ -46,8 +48,8 @@ impl Batch {
 
     /// Its tensors, in one order.
     pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        let Batch { images, labels, points, sources, others, .. } = self;
-        [images].into_iter().chain(labels).chain(points).chain(sources).chain(others)
+        let Batch { images, labels, points, sources, source_points, others, .. } = self;
+        [images].into_iter().chain(labels).chain(points).chain(sources).chain(source_points).chain(others)
     }
 
     /// The same batch with each tensor replaced.
@@ -58,6 +60,7 @@ impl Batch {
             labels: of(&self.labels)?,
             points: of(&self.points)?,
             sources: of(&self.sources)?,
+            source_points: of(&self.source_points)?,
             others: of(&self.others)?,
             indices: self.indices.clone(),
         })

@@ -67,6 +67,12 @@ pub trait Source: Send + Sync {
         self.image(i)
     }
 
+    /// The key points of that picture, as [`keypoints`](Source::keypoints); none where nobody knows them.
+    fn source_keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        let _ = i;
+        Vec::new()
+    }
+
     /// A text that differs whenever pictures or labels differ. Run folders use it to refuse to resume on other data.
     fn fingerprint(&self) -> String;
 

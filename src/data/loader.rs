@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Batch, push_planes};
 use super::changes::{Changes, Flip, Jitter};
 use super::dataset::Dataset;
+use super::skeleton::{KeyPoint, Skeleton};
 use crate::rng::{Seed, Stream};
 use crate::{Error, Result};
 
@@ -245,7 +246,8 @@ impl Work {
         let (count, size, width) = (indices.len(), self.dataset.size() as usize, self.dataset.tags().len());
         let mut pixels = Vec::with_capacity(count * 3 * size * size);
         let mut labels = Vec::with_capacity(count * width);
-        let (mut points, mut sources, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut points, mut source_points) = (Vec::new(), Vec::new());
+        let (mut sources, mut others) = (Vec::new(), Vec::new());
         let Changes { flip, both, picture, source, other } = &self.options.changes;
         let posed = self.dataset.skeleton().filter(|_| self.options.changes.keeps_places());
         for (i, &index) in indices.iter().enumerate() {
@@ -265,6 +267,9 @@ impl Work {
                 let from = changed(source, together(from), &mut stream);
                 let flips = if *flip == Flip::Independent { stream.chance(0.5) } else { flips };
                 push_planes(self.sized(&from, index)?, flips, &mut sources);
+                if let (Some(skeleton), Some(pose)) = (posed, self.dataset.source_pose(index)?) {
+                    source_points.extend(turned(skeleton, pose, flips));
+                }
             }
             if let Some(jitter) = other {
                 let other = Cow::Owned(self.other_than(index, &target, &mut stream)?);
@@ -272,20 +277,25 @@ impl Work {
                 push_planes(self.sized(&other, index)?, *flip != Flip::None && stream.chance(0.5), &mut others);
             }
             if let Some(skeleton) = posed {
-                let pose = self.dataset.pose(index)?;
-                points.extend(if flips { skeleton.mirrored(&pose, 1.0) } else { pose }.into_flattened());
+                points.extend(turned(skeleton, self.dataset.pose(index)?, flips));
             }
             labels.extend(self.dataset.labels(index)?.values);
         }
         let images = |pixels: Vec<f32>| Tensor::from_vec(pixels, (count, 3, size, size), &Device::Cpu);
         let labels = if width == 0 { None } else { Some(Tensor::from_vec(labels, (count, width), &Device::Cpu)?) };
-        let points = match posed {
-            None => None,
-            Some(skeleton) => Some(Tensor::from_vec(points, (count, skeleton.len(), 3), &Device::Cpu)?),
+        // Those of sources are known for all or for none.
+        let places = |points: Vec<f32>| -> Result<Option<Tensor>> {
+            match posed {
+                Some(skeleton) if points.len() == count * skeleton.len() * 3 => {
+                    Ok(Some(Tensor::from_vec(points, (count, skeleton.len(), 3), &Device::Cpu)?))
+                }
+                _ => Ok(None),
+            }
         };
+        let (points, source_points) = (places(points)?, places(source_points)?);
         let sources = if self.dataset.has_sources() { Some(images(sources)?) } else { None };
         let others = if other.is_some() { Some(images(others)?) } else { None };
-        Ok(Batch { images: images(pixels)?, labels, points, sources, others, indices })
+        Ok(Batch { images: images(pixels)?, labels, points, sources, source_points, others, indices })
     }
 
     /// Another picture of the data set, at random among those that differ from this one. In a data set of equal pictures
@@ -315,6 +325,11 @@ impl Work {
         let found = [image.height() as usize, image.width() as usize];
         Err(Error::shape(format!("picture {index}"), &found, format!("[{size}, {size}]")))
     }
+}
+
+/// A pose's numbers, mirrored where the picture is.
+fn turned(skeleton: &Skeleton, pose: Vec<KeyPoint>, flips: bool) -> Vec<f32> {
+    if flips { skeleton.mirrored(&pose, 1.0) } else { pose }.into_flattened()
 }
 
 /// The picture with random changes; the very picture, and no number drawn, where there are none.

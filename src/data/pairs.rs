@@ -102,6 +102,9 @@ impl Source for Pairs {
     fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
         self.of.keypoints(self.pairs[i][1]).unwrap_or_default()
     }
+    fn source_keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        self.of.keypoints(self.pairs[i][0]).unwrap_or_default()
+    }
     fn name(&self) -> String {
         format!("pairs of {}", self.of.name())
     }

@@ -77,6 +77,11 @@ impl View {
         }
         resize::rgb(&picture, self.size, self.size, self.filter)
     }
+
+    fn scaled(&self, points: Vec<KeyPoint>) -> Vec<KeyPoint> {
+        let factor = self.size as f32 / self.dataset.size().max(1) as f32;
+        points.into_iter().map(|[x, y, known]| [x * factor, y * factor, known]).collect()
+    }
 }
 
 impl Dataset {
@@ -162,9 +167,10 @@ impl Source for View {
         self.source().skeleton()
     }
     fn keypoints(&self, i: usize) -> Vec<KeyPoint> {
-        let factor = self.size as f32 / self.dataset.size().max(1) as f32;
-        let points = self.source().keypoints(self.at(i)).into_iter();
-        points.map(|[x, y, known]| [x * factor, y * factor, known]).collect()
+        self.scaled(self.source().keypoints(self.at(i)))
+    }
+    fn source_keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        self.scaled(self.source().source_keypoints(self.at(i)))
     }
     fn has_sources(&self) -> bool {
         self.source().has_sources()

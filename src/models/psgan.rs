@@ -16,6 +16,8 @@
 //!
 //! The maps never exist on the CPU: [`crate::ops::pose`] adds what a convolution answers to them.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,8 @@ use crate::nn::params::Scope;
 use crate::nn::precision::Precision;
 use crate::nn::progressive::level::fade_pictures;
 use crate::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Inject, Level, Poses};
+use crate::ops::pose::Levels;
+use crate::ops::resample::avg_pool2d;
 use crate::rng::Seed;
 use crate::train::gan::{Gan, Losses, Player, Step};
 use crate::train::plan::{Average, Growth, Plan};
@@ -48,6 +52,9 @@ const IDENTITY: usize = 8;
 /// By how much a real picture is to score higher in its own pose than in another one. Without an end to it the scores of
 /// poses, which no penalty keeps flat, would outgrow all that is said about pictures.
 const MARGIN: f64 = 2.0;
+
+/// Where pictures in twos come from.
+const PAIRS: &str = "Take pairs of the data set: `bodies.train().pairs(20_000, seed, |key| ..)`.";
 
 /// A PSGAN.
 pub type Psgan = Model<Adversaries>;
@@ -87,10 +94,14 @@ pub struct PsganConfig {
     /// Where the discriminator reads the pose. Figure 2 shows maps of every size beside both networks; with the features,
     /// as in the generator.
     pub inject: Inject,
-    /// What stands in the maps of key points: so much in a point's pixel, as much below 0 elsewhere. The paper's 1 and −1 are
-    /// what a convolution over 512 features hardly sees at first; more of it makes networks follow poses sooner.
+    /// What stands in a point's pixel in the maps of key points. The paper's 1 is what a convolution over 512 features hardly
+    /// sees at first; more of it makes networks follow poses sooner.
     #[serde(default = "one")]
     pub amplitude: f64,
+    /// What stands in all other pixels, below the amplitude. The paper's is −1: so many equal numbers beside the features of
+    /// every layer that, where the channels are few, little of the latent vector is left of them in the end.
+    #[serde(default = "ground")]
+    pub ground: f64,
     /// Groups of the standard deviation over the minibatch. The paper does not say; its minibatches of 16, 12, 5 and 2 are
     /// like those with which Progressive GAN took the whole minibatch, and 4 does not divide 5.
     pub group: Group,
@@ -108,6 +119,11 @@ pub struct PsganConfig {
     /// joined to its latent vector and read off pictures. None, unless set: the paper has latent vectors only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
+    /// Pictures come in twos of one character, and the discriminator judges each beside the other (Donahue et al., ICLR
+    /// 2018): a third way to "one character in all poses", which needs a data set of [pairs](Dataset::pairs). Off, as in the
+    /// paper. A minibatch of n pairs is one of 2·n pictures.
+    #[serde(default)]
+    pub twos: bool,
     /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
     /// ([`Growth::psgan_short`] is the other reading); the running average, of which the paper says nothing, is
     /// Progressive GAN's ([`PsganConfig::half_life`] is the other choice), and so are the resets of the optimizer.
@@ -115,7 +131,11 @@ pub struct PsganConfig {
 }
 
 fn one() -> f64 {
-    1.0
+    Levels::default().point
+}
+
+fn ground() -> f64 {
+    Levels::default().ground
 }
 
 impl Default for PsganConfig {
@@ -125,11 +145,13 @@ impl Default for PsganConfig {
             keypoints: 20,
             inject: Inject::Features,
             amplitude: one(),
+            ground: ground(),
             group: Group::Whole,
             objective: WassersteinConfig::default(),
             mismatch: 0.0,
             identity: 0.0,
             classes: None,
+            twos: false,
             growth: Growth::psgan(1024),
         }
     }
@@ -181,7 +203,7 @@ impl PsganConfig {
 
     /// Key points `[N, M, 3]`, x and y as shares of the side, as the networks read them.
     pub(crate) fn poses(&self, points: &Tensor) -> Result<Poses> {
-        Ok(Poses::of_shares(points, self.size())?.amplified(self.amplitude))
+        Ok(Poses::of_shares(points, self.size())?.in_maps_of(Levels { ground: self.ground, point: self.amplitude }))
     }
 
     /// How many numbers of the latent vector are read off pictures.
@@ -199,9 +221,9 @@ impl PsganConfig {
             let hint = "Without poses this is Progressive GAN: models::baselines::progan.";
             return Err(Error::invalid("key points", "0", "1 or more", hint));
         }
-        if !(self.amplitude.is_finite() && self.amplitude > 0.0) {
-            let found = self.amplitude.to_string();
-            return Err(Error::invalid("amplitude of the maps of key points", found, "a number above 0", ""));
+        if !(self.amplitude.is_finite() && self.ground.is_finite() && self.amplitude > self.ground) {
+            let (found, expected) = (self.amplitude.to_string(), format!("a number above the ground, {}", self.ground));
+            return Err(Error::invalid("amplitude of the maps of key points", found, expected, ""));
         }
         let weights = [("weight of mismatched poses", self.mismatch), ("weight of the identity", self.identity)];
         if let Some((what, found)) = weights.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)) {
@@ -233,6 +255,37 @@ impl Adversaries {
     /// The discriminator.
     pub fn discriminator(&self) -> &Discriminator {
         &self.discriminator
+    }
+
+    /// The pictures of a batch: where they come in twos, both of each pair, the partners after all others.
+    fn shown<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, Batch>> {
+        if !self.config.twos {
+            return Ok(Cow::Borrowed(batch));
+        }
+        let (Some(sources), Some(points), Some(of_sources)) = (&batch.sources, &batch.points, &batch.source_points)
+        else {
+            return Err(Error::invalid("batch", "single pictures", "two of each character, with key points", PAIRS));
+        };
+        // A run at a smaller resolution has made the pictures smaller, not those that they come with.
+        let smaller = |of: &Tensor| of.dims()[3] / batch.images.dims().last().copied().unwrap_or(1).max(1);
+        let sources = avg_pool2d(sources, smaller(sources))?;
+        let both = |first: &Tensor, second: &Tensor| -> Result<Tensor> { Ok(Tensor::cat(&[first, second], 0)?) };
+        Ok(Cow::Owned(Batch {
+            images: both(&batch.images, &sources)?,
+            points: Some(both(points, of_sources)?),
+            labels: batch.labels.as_ref().map(|labels| both(labels, labels)).transpose()?,
+            sources: None,
+            source_points: None,
+            others: None,
+            indices: batch.indices.repeat(2),
+        }))
+    }
+
+    /// One latent vector for each picture of a batch; where they come in twos, one for both.
+    fn latents(&self, step: &mut Step, who: Player, batch: &Batch) -> Result<Tensor> {
+        let characters = if self.config.twos { batch.len() / 2 } else { batch.len() };
+        let z = latents(step, who, [characters, self.config.network.latent], &batch.images)?;
+        Ok(if self.config.twos { Tensor::cat(&[&z, &z], 0)? } else { z })
     }
 
     fn poses(&self, batch: &Batch) -> Result<Poses> {
@@ -321,7 +374,8 @@ impl Gan for Adversaries {
         let reads = config.latent_reads() + classes;
         let whole = GrowingShape { latent: network.latent + classes, ..network.clone() };
         let (makes, judges) = (params.pp(Player::Generator.prefix()), params.pp(Player::Discriminator.prefix()));
-        let spec = DiscriminatorSpec { group, keypoints, inject, reads, ..DiscriminatorSpec::default() };
+        let spec =
+            DiscriminatorSpec { group, keypoints, inject, reads, twos: config.twos, ..DiscriminatorSpec::default() };
         Ok(Adversaries {
             config: config.clone(),
             generator: Generator::new(&whole, keypoints, &makes)?,
@@ -353,6 +407,10 @@ impl Gan for Adversaries {
         if let Some(classes) = &config.classes {
             classes.check(dataset)?;
         }
+        if config.twos && (!dataset.has_sources() || dataset.source_pose(0)?.is_none()) {
+            let what = format!("data set {}", dataset.name());
+            return Err(Error::invalid(what, "single pictures", "two of each character, with key points", PAIRS));
+        }
         let (found, hint) = match dataset.skeleton().map(|skeleton| skeleton.len()) {
             Some(points) if points == config.keypoints => return Ok(()),
             Some(points) => (points, format!("Give the model as many: `Psgan::tiny().keypoints({points})`.")),
@@ -363,8 +421,9 @@ impl Gan for Adversaries {
     }
 
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
+        let batch = &*self.shown(batch)?;
         let (level, poses) = (level(batch, step), self.poses(batch)?);
-        let z = latents(step, who, [batch.len(), self.config.network.latent], &batch.images)?;
+        let z = self.latents(step, who, batch)?;
         let classes = self.config.classes.as_ref().map(|classes| classes.of(batch)).transpose()?;
         let made = self.generator.forward(&joined(&z, classes.as_ref())?, Some(&poses), level)?;
         let told = Told { z, classes };

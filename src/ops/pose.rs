@@ -1,8 +1,8 @@
 //! What a convolution answers to pose maps, without the maps.
 //!
-//! A pose map is −1 everywhere but for one +1 (PSGAN, Hamada et al. 2018, section 3), so that a convolution of it is
-//! minus the sum of the kernel, less what lies outside at the borders, plus twice the kernel stamped around the one
-//! pixel. Twenty maps of 1024 px, 80 MiB a picture, are replaced by twenty pixels. The answer is linear in the kernels,
+//! A pose map is −1 everywhere but for one +1 (PSGAN, Hamada et al. 2018, section 3), or two other numbers, so that a
+//! convolution of it is the ground times the sum of the kernel, less what lies outside at the borders, plus the difference
+//! of both times the kernel stamped around the one pixel. Twenty maps of 1024 px, 80 MiB a picture, are replaced by twenty pixels. The answer is linear in the kernels,
 //! and so is the gradient of the kernels in what arrives: the two operations are each other's derivative.
 
 use std::mem::MaybeUninit;
@@ -17,19 +17,51 @@ use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
 use crate::{Error, Result};
 
-/// Where the +1 of each map is: `samples` × `keypoints` pixels [row, column], none for a map of −1 only.
+/// What stands in pose maps: the paper's are −1 and 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Levels {
+    /// Everywhere but in the point's pixel.
+    pub ground: f64,
+    /// In the point's pixel; more than elsewhere, so that maximum pooling keeps it.
+    pub point: f64,
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Levels { ground: -1.0, point: 1.0 }
+    }
+}
+
+impl Levels {
+    fn contrast(self) -> f64 {
+        self.point - self.ground
+    }
+}
+
+/// Where the point of each map is: `samples` × `keypoints` pixels [row, column], none for a map of ground only.
 #[derive(Clone, Debug)]
 pub struct Pixels {
     pixels: Arc<[Option<[usize; 2]>]>,
     keypoints: usize,
     size: [usize; 2],
+    levels: Levels,
 }
 
 impl Pixels {
     /// Pixels of maps of `size` (height, width), `keypoints` a sample. What lies outside is none.
     pub fn new(pixels: impl Iterator<Item = Option<[usize; 2]>>, keypoints: usize, size: [usize; 2]) -> Pixels {
         let inside = |&[y, x]: &[usize; 2]| y < size[0] && x < size[1];
-        Pixels { pixels: pixels.map(|pixel| pixel.filter(inside)).collect(), keypoints, size }
+        Pixels {
+            pixels: pixels.map(|pixel| pixel.filter(inside)).collect(),
+            keypoints,
+            size,
+            levels: Levels::default(),
+        }
+    }
+
+    /// The same pixels in maps of these numbers.
+    pub fn in_maps_of(self, levels: Levels) -> Pixels {
+        Pixels { levels, ..self }
     }
 
     /// Number of samples.
@@ -37,12 +69,12 @@ impl Pixels {
         self.pixels.len() / self.keypoints.max(1)
     }
 
-    /// The same maps after maximum pooling of 2×2 windows, `halvings` times: it keeps the +1, so that its pixel is
+    /// The same maps after maximum pooling of 2×2 windows, `halvings` times: it keeps the point, so that its pixel is
     /// divided.
     pub fn pooled(&self, halvings: u32) -> Pixels {
         let shift = |pixel: [usize; 2]| pixel.map(|place| place >> halvings);
         let pixels = self.pixels.iter().map(|pixel| pixel.map(shift));
-        Pixels::new(pixels, self.keypoints, self.size.map(|side| side >> halvings))
+        Pixels::new(pixels, self.keypoints, self.size.map(|side| side >> halvings)).in_maps_of(self.levels)
     }
 
     fn of(&self, sample: usize) -> &[Option<[usize; 2]>] {
@@ -93,14 +125,14 @@ fn reached(k: usize, tap: usize, size: usize) -> Range<usize> {
 struct Response(Pixels);
 
 impl Response {
-    /// Writes x minus the sums of the kernel's taps that meet the plane. `sums` are over the maps, `[k, k]`.
+    /// Writes x plus the ground times the sums of the kernel's taps that meet the plane. `sums` are over the maps, `[k, k]`.
     fn ground<T: Real>(&self, sums: &[f64], k: usize, x: &[T], out: &mut [MaybeUninit<T>]) {
-        let [h, w] = self.0.size;
+        let ([h, w], level) = (self.0.size, self.0.levels.ground);
         let inner = (k / 2).min(w)..w.saturating_sub(k / 2).max((k / 2).min(w));
         for (y, (out, x)) in out.chunks_mut(w).zip(x.chunks(w)).enumerate() {
             let rows = taps(k, y, h);
             let column = |dx: usize| rows.clone().map(|dy| sums[dy * k + dx]).sum::<f64>();
-            let at = |place: usize| T::of(-taps(k, place, w).map(column).sum::<f64>());
+            let at = |place: usize| T::of(level * taps(k, place, w).map(column).sum::<f64>());
             let edges = (0..inner.start).chain(inner.end..w);
             for place in edges {
                 out[place].write(x[place] + at(place));
@@ -114,16 +146,16 @@ impl Response {
         }
     }
 
-    /// Adds twice the kernel of each known keypoint around its pixel. `kernels` `[M, k, k]`.
+    /// Adds as much of the kernel as the point is above the ground, for each known keypoint around its pixel. `kernels` `[M, k, k]`.
     fn stamp<T: Real>(&self, sample: usize, kernels: &[T], k: usize, out: &mut [T]) {
-        let [h, w] = self.0.size;
+        let ([h, w], contrast) = (self.0.size, T::of(self.0.levels.contrast()));
         for (kernel, pixel) in kernels.chunks(k * k).zip(self.0.of(sample)) {
             let Some([row, column]) = *pixel else { continue };
             for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
                 // A tap at d sees the pixel from d − k/2 before it.
                 let (y, x) = ((row + k / 2).checked_sub(dy), (column + k / 2).checked_sub(dx));
                 if let (Some(y), Some(x)) = (y.filter(|y| *y < h), x.filter(|x| *x < w)) {
-                    out[y * w + x] += T::of(2.0) * kernel[dy * k + dx];
+                    out[y * w + x] += contrast * kernel[dy * k + dx];
                 }
             }
         }
@@ -183,7 +215,7 @@ struct Gradient {
 impl Gradient {
     /// Adds what one plane says to `ground` `[k, k]`, which is the same for all maps, and to `stamps` `[M, k, k]`.
     fn plane<T: Real>(&self, sample: usize, u: &[T], ground: &mut [f64], stamps: &mut [f64]) {
-        let ([h, w], k) = (self.pixels.size, self.k);
+        let ([h, w], k, contrast) = (self.pixels.size, self.k, self.pixels.levels.contrast());
         for (y, row) in u.chunks(w).enumerate() {
             let whole = sum(row, |u| u);
             for dx in 0..k {
@@ -199,7 +231,7 @@ impl Gradient {
             for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
                 let (y, x) = ((row + k / 2).checked_sub(dy), (column + k / 2).checked_sub(dx));
                 if let (Some(y), Some(x)) = (y.filter(|y| *y < h), x.filter(|x| *x < w)) {
-                    stamp[dy * k + dx] += 2.0 * u[y * w + x].wide();
+                    stamp[dy * k + dx] += contrast * u[y * w + x].wide();
                 }
             }
         }
@@ -213,6 +245,7 @@ impl Kernel<1, 1> for Gradient {
 
     fn cpu<T: Real>(&self, [(u, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, channels, h, w) = shape.dims4()?;
+        let level = self.pixels.levels.ground;
         let (k, keypoints, plane) = (self.k, self.pixels.keypoints, (h * w).max(1));
         let of_channel = |channel: usize| -> Vec<T> {
             let (mut ground, mut stamps) = (vec![0.0; k * k], vec![0.0; keypoints * k * k]);
@@ -220,7 +253,7 @@ impl Kernel<1, 1> for Gradient {
                 let u = &u[(sample * channels + channel) * plane..][..h * w];
                 self.plane(sample, u, &mut ground, &mut stamps);
             }
-            stamps.iter().zip(ground.iter().cycle()).map(|(stamp, ground)| T::of(stamp - ground)).collect()
+            stamps.iter().zip(ground.iter().cycle()).map(|(stamp, ground)| T::of(stamp + level * ground)).collect()
         };
         let gradients: Vec<Vec<T>> = (0..channels).into_par_iter().map(of_channel).collect();
         Ok([(gradients.concat(), (channels, keypoints, k, k).into())])

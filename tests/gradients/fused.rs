@@ -8,7 +8,7 @@ use tachie::ops::fir::{BINOMIAL, blur, downsample_filtered, upfirdn2d, upsample_
 use tachie::ops::gated::{gated, gated_halves};
 use tachie::ops::minibatch::{minibatch_deviation, minibatch_deviation_map, minibatch_deviation_tangent};
 use tachie::ops::norm::{adaptive_instance_norm, adaptive_instance_norm_tangent, pixel_norm, pixel_norm_tangent};
-use tachie::ops::pose::{Pixels, add_pose_response};
+use tachie::ops::pose::{Levels, Pixels, add_pose_response};
 use tachie::ops::spectral::{spectral_norm, spectrally_normalized};
 use tachie::ops::{arithmetic, reduce};
 
@@ -126,7 +126,8 @@ fn statistics() -> Vec<Case> {
             add_pose_response(&t[0], &t[1], &Pixels::new(pixels.into_iter(), 2, [4, 5]))
         }),
         Case::new("pose response, kernel 1", &[&[1, 2, 3, 2], &[2, 1, 1, 1]], |t| {
-            add_pose_response(&t[0], &t[1], &Pixels::new([Some([2, 0])].into_iter(), 1, [3, 2]))
+            let levels = Levels { ground: 0.25, point: 4.0 };
+            add_pose_response(&t[0], &t[1], &Pixels::new([Some([2, 0])].into_iter(), 1, [3, 2]).in_maps_of(levels))
         }),
         Case::new("minibatch deviation map", &[&[3, 2, 2, 2]], |t| minibatch_deviation_map(&t[0])),
         Case::new("minibatch deviation tangent", &[&[4, 1, 2, 2], &[4, 1, 2, 2]], |t| {

@@ -43,28 +43,36 @@ fn blur_keeps_the_mean_inside() {
 
 /// Networks of 8 px with few channels, in f64.
 fn small(keypoints: usize, inject: Inject, blur: bool, fused_from: usize) -> (ParamStore, Generator, Discriminator) {
-    let shape = GrowingShape { resolution: 8, latent: 3, base: 16, max: 3, fused_from, ..GrowingShape::default() };
+    let spec = DiscriminatorSpec { group: Group::Whole, blur, keypoints, inject, ..DiscriminatorSpec::default() };
+    with(spec, fused_from)
+}
+
+fn with(spec: DiscriminatorSpec, fused_from: usize) -> (ParamStore, Generator, Discriminator) {
+    let (keypoints, latent) = (spec.keypoints, 3);
+    let shape = GrowingShape { resolution: 8, latent, base: 16, max: 3, fused_from, ..GrowingShape::default() };
     let params = ParamStore::new(seed(13), &Device::Cpu, DType::F64).unwrap();
     let scope = params.view(Training::All);
-    let spec = DiscriminatorSpec { group: Group::Whole, blur, keypoints, inject, reads: 0 };
     let discriminator = Discriminator::new(&shape, spec, &scope.pp("d")).unwrap();
     (params.clone(), Generator::new(&shape, keypoints, &scope.pp("g")).unwrap(), discriminator)
 }
 
 /// Gradients of both penalties with respect to every number of the discriminator, against central differences in f64:
-/// through the deviation over a minibatch of 5, in the middle of a fade, with poses and without.
+/// through the deviation over a minibatch of 5, in the middle of a fade, with poses and without; and through partners.
 #[test]
 fn penalties_of_a_growing_discriminator_are_exact() {
     const H: f64 = 1e-6;
-    for (name, keypoints, inject, blur, fused_from) in [
-        ("progan", 0, Inject::Features, false, 8),
-        ("psgan", 2, Inject::Both, false, 2048),
-        ("stylegan", 0, Inject::Features, true, 8),
+    for (name, keypoints, inject, blur, fused_from, twos) in [
+        ("progan", 0, Inject::Features, false, 8, false),
+        ("psgan", 2, Inject::Both, false, 2048, false),
+        ("psgan in twos", 2, Inject::Features, false, 2048, true),
+        ("stylegan", 0, Inject::Features, true, 8, false),
     ] {
-        let (params, _, discriminator) = small(keypoints, inject, blur, fused_from);
-        let poses = (keypoints > 0).then(|| Poses::new(&points(5, keypoints, 8), 8).unwrap());
+        let spec = DiscriminatorSpec { group: Group::Whole, blur, keypoints, inject, twos, ..Default::default() };
+        let (params, _, discriminator) = with(spec, fused_from);
+        let n = if twos { 6 } else { 5 };
+        let poses = (keypoints > 0).then(|| Poses::new(&points(n, keypoints, 8), 8).unwrap());
         let level = Level { resolution: 8, alpha: 0.3 };
-        let at = normal("at", &[5, 3, 8, 8]);
+        let at = normal("at", &[n, 3, 8, 8]);
         for penalty in [Penalty::Norm { target: 1.0 }, Penalty::SquaredNorm] {
             let value = || gradient_penalty(&discriminator.at(level, poses.as_ref()).unwrap(), &at, penalty).unwrap();
             let gradients = tachie::autograd::backward(&value()).unwrap();

@@ -4,7 +4,7 @@ use tachie::Result;
 use tachie::candle_core::{DType, Tensor};
 use tachie::nn::progressive::Poses;
 use tachie::ops::max_pool::{Rounding, max_pool2d};
-use tachie::ops::pose::{Pixels, add_pose_response};
+use tachie::ops::pose::{Levels, Pixels, add_pose_response};
 
 use crate::{difference, normal, numbers, points};
 
@@ -25,8 +25,16 @@ fn maps_are_pooled_maps() {
 #[test]
 fn stamps_are_the_convolution_of_the_maps() {
     for (dtype, bound) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
-        for (k, resolution) in [(3, 32), (3, 4), (1, 16), (5, 4)] {
-            let poses = Poses::new(&points(2, 20, 32), 32).unwrap();
+        let other = Levels { ground: 0.25, point: 4.0 };
+        for (k, resolution, levels) in [
+            (3, 32, Levels::default()),
+            (3, 4, Levels::default()),
+            (1, 16, Levels::default()),
+            (5, 4, Levels::default()),
+            (3, 16, other),
+            (3, 4, Levels { ground: 0.0, ..other }),
+        ] {
+            let poses = Poses::new(&points(2, 20, 32), 32).unwrap().in_maps_of(levels);
             let weight = normal("weight", &[5, 20, k, k]).to_dtype(dtype).unwrap();
             let x = normal("x", &[2, 5, resolution, resolution]).to_dtype(dtype).unwrap();
             let upstream = normal("upstream", x.dims()).to_dtype(dtype).unwrap();

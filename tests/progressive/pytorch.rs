@@ -69,7 +69,7 @@ fn psgan_is_pytorchs() {
     let params = ParamStore::blank(&Device::Cpu, DType::F64).unwrap();
     let scope = params.view(Training::All);
     let generator = Generator::new(&shape(8), 3, &scope.pp("g")).unwrap();
-    let spec = DiscriminatorSpec { group: Group::Whole, blur: false, keypoints: 3, inject: Inject::Features, reads: 0 };
+    let spec = DiscriminatorSpec { group: Group::Whole, keypoints: 3, ..DiscriminatorSpec::default() };
     let discriminator = Discriminator::new(&shape(8), spec, &scope.pp("d")).unwrap();
     fill(&params);
 

@@ -1,6 +1,6 @@
 //! Runs that grow, and what they are configured by.
 
-use tachie::candle_core::{DType, Device};
+use tachie::candle_core::{DType, Device, Tensor};
 use tachie::data::avatar::Avatar;
 use tachie::data::dataset::Dataset;
 use tachie::data::skeleton::Skeleton;
@@ -8,7 +8,7 @@ use tachie::models::baselines::progan::{self, Progan, ProganConfig};
 use tachie::models::psgan::{self, Psgan, PsganConfig};
 use tachie::models::stylegan::{self, ReportRun, Stylegan, StyleganConfig};
 use tachie::nn::params::{ParamStore, Training};
-use tachie::nn::progressive::GrowingShape;
+use tachie::nn::progressive::{GrowingShape, Level, Poses};
 use tachie::rng::{Seed, seed};
 use tachie::train::gan::Gan;
 use tachie::train::history::Record;
@@ -108,6 +108,40 @@ fn characters_are_to_be_told_from_their_pictures() {
     }
 }
 
+/// Pictures in twos (specs/fullbody.md B.5-15): each is judged beside the other of its character, so that what one player
+/// learns of a picture depends on its partner; single pictures are refused.
+#[test]
+fn characters_are_judged_in_twos() {
+    let config = PsganConfig { network: network(), growth: growth(), twos: true, ..Psgan::tiny() }.keypoints(3);
+    assert_eq!(toml::from_str::<PsganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    let people = posed(16, 20);
+    let pairs = |n| people.pairs(n, Seed(7), |key| format!("{}", key.len() % 2)).unwrap();
+    resumes_bit_for_bit::<psgan::Adversaries>(&config, &pairs(20));
+
+    let model = config.clone().build_with(&Device::Cpu, Seed(0)).unwrap();
+    let networks = model.networks().unwrap();
+    let (pictures, poses) = (people.images(4).unwrap().tensor, people.poses(&[0, 1, 2, 3]).unwrap());
+    let score = |order: [u32; 4]| {
+        let order = Tensor::new(&order, &Device::Cpu).unwrap();
+        let pick = |of: &Tensor| of.index_select(&order, 0).unwrap();
+        let poses = Poses::of_shares(&pick(&poses), 16).unwrap();
+        let level = Level::full(16);
+        numbers(&networks.discriminator().forward(&pick(&pictures), Some(&poses), level).unwrap())
+    };
+    let (first, swapped, others) = (score([0, 1, 2, 3]), score([2, 3, 0, 1]), score([0, 1, 3, 2]));
+    assert_eq!([first[0], first[1]], [swapped[2], swapped[3]], "the deviation is of the whole minibatch");
+    assert!((first[0] - others[0]).abs() > 1e-6, "another partner, another score");
+    let odd = Poses::of_shares(&people.poses(&[0, 1, 2]).unwrap(), 16).unwrap();
+    let three = pictures.narrow(0, 0, 3).unwrap();
+    assert!(networks.discriminator().forward(&three, Some(&odd), Level::full(16)).is_err());
+
+    let folder = tempfile::tempdir().unwrap();
+    let message = Trainer::open::<psgan::Adversaries>(&config, &people, folder.path(), Options::default())
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("single pictures") && message.contains("pairs"), "{message}");
+}
+
 /// Classes are joined to latents and read off pictures (specs/fullbody.md A.2): both players learn from the reading, and
 /// finished models draw the class they are asked for.
 #[test]
@@ -169,7 +203,7 @@ fn configurations_survive_toml_and_bad_ones_are_refused() {
     refused(PsganConfig { growth: Growth::psgan(64), ..Psgan::tiny() }, "64 px");
     refused(PsganConfig { mismatch: f64::NAN, ..Psgan::tiny() }, "NaN");
     refused(PsganConfig { identity: -1.0, ..Psgan::tiny() }, "identity");
-    refused(PsganConfig { amplitude: 0.0, ..Psgan::tiny() }, "amplitude");
+    refused(PsganConfig { amplitude: -1.0, ground: -1.0, ..Psgan::tiny() }, "amplitude");
     for config in [Stylegan::paper(), Stylegan::tiny(), Stylegan::ffhq()] {
         config.check().unwrap();
         assert_eq!(toml::from_str::<StyleganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);

@@ -29,13 +29,28 @@ impl Dataset {
         }
     }
 
+    /// Those of the picture that picture `i` is to be made from ([`pose`](Dataset::pose)); none where nobody knows them.
+    ///
+    /// # Errors
+    /// When `i` is not below [`len`](Dataset::len).
+    pub fn source_pose(&self, i: usize) -> Result<Option<Vec<KeyPoint>>> {
+        let (source, place) = self.origin(i)?;
+        let points = source.source_keypoints(place);
+        let known = !points.is_empty() && self.skeleton().map(Skeleton::len) == Some(points.len());
+        Ok(known.then(|| self.shares(points)))
+    }
+
+    fn shares(&self, points: Vec<KeyPoint>) -> Vec<KeyPoint> {
+        let size = self.size() as f32;
+        points.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect()
+    }
+
     /// The key points of picture `i` with x and y as shares of its side, which hold at every size.
     ///
     /// # Errors
     /// As [`keypoints`](Dataset::keypoints).
     pub fn pose(&self, i: usize) -> Result<Vec<KeyPoint>> {
-        let size = self.size() as f32;
-        Ok(self.keypoints(i)?.into_iter().map(|[x, y, known]| [x / size, y / size, known]).collect())
+        self.keypoints(i).map(|points| self.shares(points))
     }
 
     /// The key points of some pictures one after the other, `fps` a second, each called as its picture's

@@ -105,6 +105,7 @@ fn one_step_equals_pytorch() {
         labels,
         points: None,
         sources: None,
+        source_points: None,
         others: None,
         indices: vec![0, 1, 2],
     };
@@ -133,7 +134,15 @@ fn the_penalty_enters_with_its_weight() {
     let gan = Adversaries::new(&small(), &store.view(Training::All)).unwrap();
     let images = Seed(1).stream("images").uniform_tensor(&[3, 3, 4, 4], &Device::Cpu).unwrap();
     let labels = Some(Tensor::zeros((3, 34), DType::F32, &Device::Cpu).unwrap());
-    let batch = Batch { images, labels, points: None, sources: None, others: None, indices: vec![0, 1, 2] };
+    let batch = Batch {
+        images,
+        labels,
+        points: None,
+        sources: None,
+        source_points: None,
+        others: None,
+        indices: vec![0, 1, 2],
+    };
     let mut step = Step::new(1, Seed(0), Position::default());
     assert!(gan.loss(Player::Discriminator, &batch, &mut step).is_err(), "share comes first");
     gan.share(&batch, &mut step).unwrap();

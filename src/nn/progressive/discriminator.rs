@@ -46,12 +46,23 @@ pub struct DiscriminatorSpec {
     pub inject: Inject,
     /// Numbers that a second head reads off a picture, a latent vector or classes; 0 for no such head.
     pub reads: usize,
+    /// Whether pictures come in twos, of one and the same character, and each is judged beside the other: the second half
+    /// of a minibatch are the partners of the first half, in the same order (Donahue et al., "Semantically Decomposing the
+    /// Latent Spaces of Generative Adversarial Networks", ICLR 2018, section 3.2).
+    pub twos: bool,
 }
 
 impl Default for DiscriminatorSpec {
     /// Progressive GAN's: groups of 4, no blur, no poses.
     fn default() -> Self {
-        DiscriminatorSpec { group: Group::Of(4), blur: false, keypoints: 0, inject: Inject::Features, reads: 0 }
+        DiscriminatorSpec {
+            group: Group::Of(4),
+            blur: false,
+            keypoints: 0,
+            inject: Inject::Features,
+            reads: 0,
+            twos: false,
+        }
     }
 }
 
@@ -107,13 +118,14 @@ impl Discriminator {
             })
         };
         let (last, hidden, scope) = (shape.channels(4), shape.hidden(), blocks.pp("4"));
+        let seen = if spec.twos { 2 * last + 1 } else { last + 1 };
         let reader = |n: usize| EqualLinear::new(&scope.pp("reader"), hidden, n, Equal::linear(1.0));
         Ok(Discriminator {
             shape: shape.clone(),
             spec,
             from_rgb: shape.resolutions().map(head).collect::<Result<_>>()?,
             blocks: shape.resolutions().skip(1).map(block).collect::<Result<_>>()?,
-            conv: PosedConv2d::new(&scope.pp("conv"), [last + 1, to_features], last, 3, Equal::relu())?,
+            conv: PosedConv2d::new(&scope.pp("conv"), [seen, to_features], last, 3, Equal::relu())?,
             dense0: EqualLinear::new(&scope.pp("dense0"), 16 * last, hidden, Equal::relu())?,
             dense1: EqualLinear::new(&scope.pp("dense1"), hidden, 1, Equal::linear(1.0))?,
             reader: if spec.reads > 0 { Some(reader(spec.reads)?) } else { None },
@@ -166,14 +178,24 @@ impl Discriminator {
         self.last(&x, poses)
     }
 
-    /// 4 px: the deviation over the minibatch, a convolution, a dense layer.
+    /// 4 px: the partner's features, the deviation over the minibatch, a convolution, a dense layer.
     fn last<S: Signal>(&self, x: &S, poses: Option<&Poses>) -> Result<S> {
         let group = self.spec.group.size(x.value().dims()[0]);
         let layer = self.conv.layer()?;
-        let x = x.minibatch_deviation(group)?.conv2d(&layer.of_features())?;
+        let both = if self.spec.twos { Some(x.cat(&x.linear_map(&partners)?, 1)?) } else { None };
+        let x = both.as_ref().unwrap_or(x).minibatch_deviation(group)?.conv2d(&layer.of_features())?;
         let x = x.shift(&|x| layer.add_poses(x, poses))?.leaky_relu(SLOPE)?;
         x.flatten()?.linear(&self.dense0.layer()?)?.leaky_relu(SLOPE)
     }
+}
+
+/// Both halves of a minibatch in each other's place.
+fn partners(x: &Tensor) -> Result<Tensor> {
+    let n = x.dims()[0];
+    if n % 2 != 0 {
+        return Err(Error::invalid("discriminator: pictures in twos", n.to_string(), "an even number", ""));
+    }
+    Ok(Tensor::cat(&[x.narrow(0, n / 2, n / 2)?, x.narrow(0, 0, n / 2)?], 0)?)
 }
 
 impl Block {

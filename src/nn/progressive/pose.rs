@@ -10,7 +10,7 @@ use crate::ops::arithmetic::{add, affine};
 use crate::ops::cast::like;
 use crate::ops::conv::conv2d;
 use crate::ops::data::pose_maps;
-use crate::ops::pose::{Pixels, add_pose_response};
+use crate::ops::pose::{Levels, Pixels, add_pose_response};
 use crate::{Error, Result};
 
 /// Where a discriminator reads the pose. The generator joins it with its features in any case.
@@ -43,8 +43,7 @@ pub struct Poses {
     points: Tensor,
     /// Side of the pictures that the points are pixels of.
     size: usize,
-    /// What stands in the maps: so much in a point's pixel, as much below 0 elsewhere.
-    amplitude: f64,
+    levels: Levels,
     /// On the CPU.
     pixels: Option<Pixels>,
 }
@@ -71,7 +70,7 @@ impl Poses {
             }
             _ => None,
         };
-        Ok(Poses { points, size, amplitude: 1.0, pixels })
+        Ok(Poses { points, size, levels: Levels::default(), pixels })
     }
 
     /// Key points `[N, M, 3]` as [`Batch::points`](crate::data::batch::Batch::points) has them, x and y as shares of the
@@ -87,9 +86,9 @@ impl Poses {
         Poses::new(&points.to_dtype(DType::F32)?.broadcast_mul(&factors)?, size)
     }
 
-    /// The same poses in maps of −`amplitude` and `amplitude` in place of −1 and 1.
-    pub fn amplified(self, amplitude: f64) -> Poses {
-        Poses { amplitude, ..self }
+    /// The same poses in maps of other numbers than −1 and 1.
+    pub fn in_maps_of(self, levels: Levels) -> Poses {
+        Poses { levels, pixels: self.pixels.map(|pixels| pixels.in_maps_of(levels)), ..self }
     }
 
     /// The same poses, each one picture further on, the last one with the first picture: nobody's own.
@@ -99,7 +98,7 @@ impl Poses {
     pub fn exchanged(&self) -> Result<Poses> {
         let (last, rest) = (self.len().saturating_sub(1), self.points.narrow(0, 0, self.len().saturating_sub(1))?);
         let points = Tensor::cat(&[&self.points.narrow(0, last, self.len() - last)?, &rest], 0)?;
-        Ok(Poses::new(&points, self.size)?.amplified(self.amplitude))
+        Ok(Poses::new(&points, self.size)?.in_maps_of(self.levels))
     }
 
     /// Number of poses.
@@ -127,7 +126,12 @@ impl Poses {
         let factor = resolution as f32 / self.size as f32;
         let factors = Tensor::new(&[[[factor, factor, 1.0]]], self.points.device())?;
         let maps = pose_maps(&self.points.broadcast_mul(&factors)?, [resolution, resolution], 0.0)?;
-        scaled(&maps, self.amplitude)
+        let Levels { ground, point } = self.levels;
+        if self.levels == Levels::default() {
+            Ok(maps)
+        } else {
+            affine(&maps, (point - ground) / 2.0, (point + ground) / 2.0)
+        }
     }
 
     /// `x` `[N, C, r, r]` plus the convolution of the maps of that resolution with `weight` `[C, M, k, k]`. On the CPU no
@@ -139,7 +143,7 @@ impl Poses {
         let resolution = x.dims().last().copied().unwrap_or(0);
         let halvings = self.halvings(resolution)?;
         match &self.pixels {
-            Some(pixels) => add_pose_response(x, &scaled(weight, self.amplitude)?, &pixels.pooled(halvings)),
+            Some(pixels) => add_pose_response(x, weight, &pixels.pooled(halvings)),
             None => add(x, &self.dense_response(weight, resolution)?),
         }
     }
@@ -162,10 +166,6 @@ impl Poses {
         }
         Ok(self.size.ilog2() - resolution.ilog2())
     }
-}
-
-fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
-    if factor == 1.0 { Ok(x.clone()) } else { affine(x, factor, 0.0) }
 }
 
 /// [row, column] of a key point.
