@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::data::poses::names::Names;
@@ -21,6 +22,9 @@ use crate::{Error, Result};
 
 /// No honest file of boxes is larger.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Lines of drawn boxes are as thick as one pixel for so many of the picture's longer side.
+const LINE: u32 = 100;
 
 /// A rectangle in pixels of a picture, 0 being its left or upper border: left, top, width, height.
 pub type Area = [f64; 4];
@@ -218,6 +222,24 @@ impl Boxes {
         let better = |a: &&Detection, b: &&Detection| a.score.total_cmp(&b.score).then(size(a).total_cmp(&size(b)));
         self.of(file).iter().filter(|detection| detection.class == class).max_by(better)
     }
+}
+
+/// A copy of the picture with the best box of each of these classes drawn into it, each in the colour that is given with it.
+pub fn drawn(picture: &RgbImage, found: &[Detection], classes: &[(&str, [u8; 3])]) -> RgbImage {
+    let mut drawn = picture.clone();
+    let thick = (picture.width().max(picture.height()) / LINE).max(1);
+    for (class, colour) in classes {
+        let of_class = found.iter().filter(|detection| detection.class == *class);
+        let Some(best) = of_class.max_by(|a, b| a.score.total_cmp(&b.score)) else { continue };
+        let Some(Rectangle { left, top, width, height }) = pixels(best.area, picture.dimensions()) else { continue };
+        for (x, y) in (top..top + height).flat_map(|y| (left..left + width).map(move |x| (x, y))) {
+            let inside = x >= left + thick && x + thick < left + width && y >= top + thick && y + thick < top + height;
+            if !inside {
+                drawn.put_pixel(x, y, Rgb(*colour));
+            }
+        }
+    }
+    drawn
 }
 
 /// The pixels of a picture that an area touches; none when it lies outside.

@@ -70,7 +70,8 @@ pub struct Cut {
     pub scores: [f64; 2],
 }
 
-/// Cuts the pairs out of all pictures in `input` and below it and writes them to `output`. A run that was interrupted goes on
+/// Cuts the pairs out of all pictures in `input` and below it and writes them to `output`; what was cut out of each is
+/// returned by its name, in the order of the names. A run that was interrupted goes on
 /// where it was.
 ///
 /// # Errors
@@ -81,7 +82,7 @@ pub fn crop_pairs(
     output: impl AsRef<Path>,
     boxes: &Boxes,
     options: &PairOptions,
-) -> Result<StepReport> {
+) -> Result<(Vec<(String, Cut)>, StepReport)> {
     let (input, output) = (input.as_ref(), output.as_ref());
     if !(0.0..=2.0).contains(&options.margin) {
         return Err(Error::invalid("margin", options.margin.to_string(), "a share from 0 to 2", ""));
@@ -108,7 +109,9 @@ pub fn crop_pairs(
             }
         }
     })?;
-    step.finish(made.len())
+    let cuts: Vec<(String, Cut)> = made.into_iter().map(|(input, facts)| (input.file, facts)).collect();
+    let report = step.finish(cuts.len())?;
+    Ok((cuts, report))
 }
 
 /// The two boxes that count.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Agreement;
 use super::boxes::{Boxes, pixels};
 use super::near;
 use super::similar::{Signature, Similarity};
@@ -103,6 +104,17 @@ pub struct DedupeReport {
     pub compared: u64,
     /// What became of the files.
     pub step: StepReport,
+}
+
+impl DedupeReport {
+    /// How well the groups agree with true ones, of which each file has one: of all pairs of files. Files without one do not
+    /// count.
+    pub fn agreement(&self, group_of: impl Fn(&str) -> Option<usize>) -> Agreement {
+        // What is alone has no group: a number of its own.
+        let alone = self.members.len();
+        let told = self.members.iter().enumerate().map(|(i, member)| (member.group.unwrap_or(alone + i), &member.file));
+        Agreement::of_groups(told.filter_map(|(told, file)| Some([told, group_of(file)?])))
+    }
 }
 
 impl std::fmt::Display for DedupeReport {

@@ -16,6 +16,7 @@
 //! All of them can be interrupted: a record of each file ([`RECORDS`]) only grows, and the same call goes on where it was.
 //! What was dropped, and why, is in [`REPORT`](crate::data::report::REPORT) and [`PROBLEMS`](crate::data::report::PROBLEMS).
 
+pub mod agreement;
 pub mod boxes;
 pub mod calibrate;
 pub mod classify;
