@@ -68,9 +68,34 @@ impl Truth {
 
     /// Whether a step that keeps whole pictures dropped the files that cannot be read, and only those.
     pub fn gathered(&self, report: &StepReport) -> Agreement {
+        let dropped = self.dropped(report);
+        Agreement::of(self.files.iter().enumerate().map(|(i, truth)| [dropped.contains(&i), !truth.is_readable()]))
+    }
+
+    /// Whether a step that keeps pairs kept all of them, and nothing else that can be read.
+    pub fn filtered(&self, report: &StepReport) -> Agreement {
+        let dropped = self.dropped(report);
+        let readable = self.files.iter().enumerate().filter(|(_, truth)| truth.is_readable());
+        Agreement::of(readable.map(|(i, truth)| [!dropped.contains(&i), truth.kind == Kind::Pair]))
+    }
+
+    /// Whether what was built in the end, by the names of its pictures, has every pair of the crawl, and each once.
+    pub fn built<'a>(&self, files: impl IntoIterator<Item = &'a str>) -> Agreement {
+        let pairs = |files: &mut dyn Iterator<Item = &FileTruth>| {
+            files.filter_map(|truth| truth.pair).collect::<BTreeSet<usize>>().len() as u64
+        };
+        let files: Vec<&str> = files.into_iter().collect();
+        Agreement {
+            right: pairs(&mut files.iter().filter_map(|file| self.get(file))),
+            told: files.len() as u64,
+            wanted: pairs(&mut self.files.iter()),
+        }
+    }
+
+    /// The numbers of the files that a step left out.
+    fn dropped(&self, report: &StepReport) -> BTreeSet<usize> {
         let problems = report.problems.problems.iter().filter(|problem| problem.action == Action::LeftOut);
-        let dropped: BTreeSet<&str> = problems.map(|problem| problem.file.as_str()).collect();
-        Agreement::of(self.files.iter().map(|truth| [dropped.contains(truth.file.as_str()), !truth.is_readable()]))
+        problems.filter_map(|problem| self.names.find(&problem.file).ok()).collect()
     }
 
     /// Whether pairs were told from everything else: the probabilities of a pair against a threshold.

@@ -185,11 +185,7 @@ impl Transform {
         if part.width() == part.height() {
             return Ok(resize::rgb(&part, self.size, self.size, Filter::Lanczos));
         }
-        let usual = PadOptions::default();
-        let share = f64::from(self.size) / f64::from(usual.canvas.0);
-        let inset = (f64::from(usual.inset) * share).round() as u32;
-        let (edge, ground) = (usual.edge * share, usual.ground * share);
-        padded(&part, &PadOptions { canvas: (self.size, self.size), inset, edge, ground, fit: true })
+        padded(&part, &PadOptions::square(self.size))
     }
 }
 

@@ -53,6 +53,14 @@ impl PadOptions {
         PadOptions { fit: false, ..PadOptions::default() }
     }
 
+    /// The helper's on a square of another side, with its sizes in shares of 512 pixels.
+    pub fn square(side: u32) -> PadOptions {
+        let usual = PadOptions::default();
+        let share = f64::from(side) / f64::from(usual.canvas.0);
+        let inset = (f64::from(usual.inset) * share).round() as u32;
+        PadOptions { canvas: (side, side), inset, edge: usual.edge * share, ground: usual.ground * share, ..usual }
+    }
+
     /// Refuses sizes that cannot be.
     ///
     /// # Errors

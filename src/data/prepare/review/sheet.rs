@@ -203,14 +203,29 @@ pub fn thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
     columns: usize,
     side: u32,
 ) -> Result<Grid> {
+    changed_thumbnails(folder, files, columns, side, |_, picture| Ok(picture))
+}
+
+/// [`thumbnails`] of pictures into which something is drawn before they are made small: `change` is told the number of the
+/// picture.
+///
+/// # Errors
+/// As [`thumbnails`], and those of `change`.
+pub fn changed_thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+    folder: impl AsRef<Path>,
+    files: &[(F, C)],
+    columns: usize,
+    side: u32,
+    change: impl Fn(usize, RgbImage) -> Result<RgbImage> + Sync,
+) -> Result<Grid> {
     let folder = folder.as_ref();
-    let small = |(file, _): &(F, C)| {
+    let small = |(i, (file, _)): (usize, &(F, C))| {
         let path = folder.join(file.as_ref());
         let picture = original(&path)
             .map_err(|Refused(kind, detail)| Error::file(&path, kind, "a picture that can be read", detail))?;
-        Ok(square(&picture, side))
+        Ok(square(&change(i, picture)?, side))
     };
-    let pictures = files.par_iter().map(small).collect::<Result<Vec<_>>>()?;
+    let pictures = files.par_iter().enumerate().map(small).collect::<Result<Vec<_>>>()?;
     figure(&pictures, columns, files.iter().map(|(_, caption)| caption.as_ref().to_string()))
 }
 

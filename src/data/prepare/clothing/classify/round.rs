@@ -64,6 +64,8 @@ pub struct RoundReport {
     pub waiting: usize,
     /// The classifier's file, once there is one.
     pub classifier: Option<PathBuf>,
+    /// The probability of a pair of every picture, as it says, in the order of their names.
+    pub scores: Vec<(String, f64)>,
     /// Of the labels that were held out, how many the classifier gave itself, and how many there are.
     pub held_out: Option<[usize; 2]>,
     /// Where labels and the classifier disagree, the most certain first: mistakes of either.
@@ -139,6 +141,7 @@ pub fn classify_round(
         asked: Vec::new(),
         waiting,
         classifier: None,
+        scores: Vec::new(),
         held_out: None,
         disagreements: Vec::new(),
         sheets: Vec::new(),
