@@ -9,11 +9,10 @@ use image::{Rgb, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::boxes::{Area, Boxes, Detection, pixels};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
+use super::step::{Contents, Input, Product, Step, StepReport};
 use crate::data::import::{Refused, original};
 use crate::data::manifest::Filter;
 use crate::data::prepare::art::fit::Rectangle;
-use crate::data::report::Report;
 use crate::data::resize;
 use crate::show::save::png;
 use crate::{Error, Result};
@@ -87,10 +86,7 @@ pub fn crop_pairs(
     if !(0.0..=2.0).contains(&options.margin) {
         return Err(Error::invalid("margin", options.margin.to_string(), "a share from 0 to 2", ""));
     }
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Cut> = Step::begin(output, "crop-pairs", &(options, boxes.fingerprint()?))?;
-    step.report.problems.extend(problems.problems);
+    let (inputs, mut step) = Step::<Cut>::over(input, output, "crop-pairs", &(options, boxes.fingerprint()?))?;
     step.report.problems.extend(boxes.report().problems.iter().cloned());
     let made = step.run(&inputs, CHUNK, |input| {
         // Without boxes there is nothing to decode.

@@ -11,12 +11,12 @@ use super::agreement::Agreement;
 use super::boxes::{Boxes, pixels};
 use super::near;
 use super::similar::{Signature, Similarity};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures, write_table};
+use super::step::{Contents, Input, Product, Step, StepReport, write_table};
 use crate::data::dataset::{Split, Splits};
 use crate::data::import::{Refused, original};
 use crate::data::prepare::art::fit::Rectangle;
 use crate::data::prepare::grey::luma;
-use crate::data::report::{Action, Report};
+use crate::data::report::Action;
 use crate::data::splits::of_groups;
 use crate::metrics::pictures::sharpness::variance;
 use crate::{Error, Result};
@@ -185,10 +185,7 @@ pub fn dedupe(
         }
     };
     let read = class.map(|(_, boxes)| boxes.fingerprint()).transpose()?;
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Looked> = Step::begin(output, "dedupe", &(options, &read))?;
-    step.report.problems.extend(problems.problems);
+    let (inputs, mut step) = Step::<Looked>::over(input, output, "dedupe", &(options, &read))?;
     let made = step.run(&inputs, CHUNK, |input| Ok(look(input, class)))?;
     let mut facts = Vec::with_capacity(made.len());
     let mut paths = BTreeMap::new();

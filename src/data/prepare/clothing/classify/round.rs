@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::classifier::ClassifierOptions;
 use super::labels::{LABELS, Label, Labels, Row};
 use super::trained::{Trained, write_sheet};
-use crate::data::import::{Refused, header, original};
+use crate::data::import::{Refused, header};
 use crate::data::prepare::clothing::step::{Contents, Input, Product, Step, StepReport, pictures};
 use crate::data::report::{Action, Report};
 use crate::{Error, Result};
@@ -268,9 +268,8 @@ fn look(input: &Path, work: &Path, options: &RoundOptions) -> Result<(Vec<Input>
     let mut problems = Report::default();
     let inputs = pictures(input, work, &mut problems)?;
     let mut step: Step<(u32, u32)> = Step::begin(&work.join("seen"), "look at pictures", &())?;
-    let seen = step.run(&inputs, CHUNK, |input| {
-        let picture = original(&input.path);
-        Ok(picture.map(|picture| Product { facts: picture.dimensions(), files: vec![], notes: vec![] }))
+    let seen = step.run_pictures(&inputs, CHUNK, |_, picture| {
+        Ok(Ok(Product { facts: picture.dimensions(), files: vec![], notes: vec![] }))
     })?;
     problems.problems.extend(step.report.problems.iter().cloned());
     step.finish(seen.len())?;
