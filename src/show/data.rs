@@ -3,13 +3,13 @@
 use super::bundle::{Bundle, Show, displayable, escape};
 use super::table::Table;
 use crate::Result;
+use crate::data::agreement::Agreement;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::{Dataset, TagTable};
 use crate::data::loader::Loader;
 use crate::data::manifest::Manifest;
 use crate::data::prepare::art::ArtReport;
 use crate::data::prepare::clothing::StepReport;
-use crate::data::prepare::clothing::agreement::Agreement;
 use crate::data::prepare::clothing::classify::RoundReport;
 use crate::data::prepare::clothing::dedupe::DedupeReport;
 use crate::data::prepare::faces::CropReport;

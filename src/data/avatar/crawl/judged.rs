@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::truth::{Bounds, FileTruth, Kind};
+use crate::data::agreement::Agreement;
 use crate::data::poses::names::Names;
 use crate::data::prepare::clothing::StepReport;
-use crate::data::prepare::clothing::agreement::Agreement;
 use crate::data::prepare::clothing::boxes::{Area, Boxes, Detection};
 use crate::data::prepare::clothing::calibrate::Calibrated;
 use crate::data::prepare::clothing::classify::Label;

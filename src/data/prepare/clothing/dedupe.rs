@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
-use super::agreement::Agreement;
 use super::boxes::{Boxes, pixels};
 use super::near;
 use super::similar::{Signature, Similarity};
 use super::step::{Contents, Input, Product, Step, StepReport, write_table};
+use crate::data::agreement::Agreement;
 use crate::data::dataset::{Split, Splits};
 use crate::data::import::{Refused, original};
 use crate::data::prepare::art::fit::Rectangle;

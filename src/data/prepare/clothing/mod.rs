@@ -16,7 +16,6 @@
 //! All of them can be interrupted: a record of each file ([`RECORDS`]) only grows, and the same call goes on where it was.
 //! What was dropped, and why, is in [`REPORT`](crate::data::report::REPORT) and [`PROBLEMS`](crate::data::report::PROBLEMS).
 
-pub mod agreement;
 pub mod boxes;
 pub mod calibrate;
 pub mod classify;
@@ -33,4 +32,5 @@ pub mod similar;
 mod step;
 pub mod upscale;
 
+pub(super) use step::write_table;
 pub use step::{RECORDS, StepReport};

@@ -307,7 +307,7 @@ impl Contents {
 }
 
 /// Writes a table as a CSV file that appears under its name only when it is whole.
-pub(super) fn write_table<C: AsRef<[u8]>>(
+pub(in crate::data::prepare) fn write_table<C: AsRef<[u8]>>(
     path: &Path,
     columns: &[&str],
     rows: impl IntoIterator<Item = Vec<C>>,

@@ -1,4 +1,4 @@
-//! How well a step does where the truth is known.
+//! How well something does where the truth is known.
 
 use std::collections::BTreeMap;
 use std::fmt;
