@@ -46,6 +46,7 @@ pub use crate::show::grid::Grid;
 pub use crate::show::plot::{LossPlot, Plot, Series};
 pub use crate::show::skeleton::SkeletonStyle;
 pub use crate::show::table::Table;
+pub use crate::train::brief;
 pub use crate::train::history::History;
 pub use crate::train::trainer::Trainer;
 pub use candle_core::{DType, Tensor};

@@ -1,9 +1,14 @@
 //! The built-in tagger: what it reads, what it refuses, and that its training can be repeated.
 
+use std::path::Path;
+
 use candle_core::{Device, Tensor};
 use image::{Rgb, RgbImage};
 use rayon::prelude::*;
+use tachie::data::Dataset;
+use tachie::data::agreement::Agreement;
 use tachie::data::avatar::Avatar;
+use tachie::data::prepare::label::label_folder;
 use tachie::data::tags::{TagSampler, TagSet};
 use tachie::metrics::features::neighbours::nearest;
 use tachie::metrics::labels::attributes::{Decision, Request, requests};
@@ -53,6 +58,46 @@ fn unseen_drawn_faces_are_read() {
             assert!((sum - 1.0).abs() < 1e-5, "{}: {sum}", group.name);
         }
     }
+}
+
+/// The way of `data-manifests/anime-face-attrs.toml`: a folder of faces is labelled by the network, and the table is read.
+#[test]
+fn a_folder_is_labelled_and_labels_have_a_reliability() {
+    const N: usize = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let drawn = Avatar::faces().size(64).seed(seed(4_712)).take(N).unwrap();
+    std::fs::create_dir_all(at("faces/立ち絵")).unwrap();
+    for i in 0..N {
+        drawn.image(i).unwrap().save(at(&format!("faces/立ち絵/{i:02}, 顔.png"))).unwrap();
+    }
+    std::fs::write(at("faces/broken.png"), b"no picture").unwrap();
+    let tagger = Tagger::builtin().unwrap();
+    let report = label_folder(at("faces"), at("tags.csv"), &tagger).unwrap();
+    assert_eq!((report.used, report.of("broken.png").len(), report.problems.len()), (N, 1, 1));
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("data-manifests/anime-face-attrs.toml");
+    let text = std::fs::read_to_string(manifest).unwrap();
+    std::fs::write(at("anime-face-attrs.toml"), text.replace("size = 128", "size = 64")).unwrap();
+    let data = Dataset::open(at("anime-face-attrs.toml")).unwrap();
+    assert_eq!((data.len(), data.tags()), (N, &TagSet::make_girls()));
+    // The table of the network is what the network reads, by the papers' rule.
+    let read = tagger.labels_of(&[drawn.image(7).unwrap()]).unwrap();
+    let place = (0..N).find(|&i| data.image(i).unwrap() == drawn.image(7).unwrap()).unwrap();
+    let labels = data.labels(place).unwrap();
+    for id in 0..34 {
+        let group = read[0].tags().group_of(id).is_some();
+        let seen = Decision::new().seen(&read[0], id) && (!group || read[0].values[id] > 0.25);
+        assert_eq!(labels.values[id] >= 0.5, seen, "{}", read[0].tags().names()[id]);
+    }
+    // Against the labels that it has written itself it is never wrong; against the true ones seldom.
+    let own = tagger.reliability(&data).unwrap();
+    let count = data.tag_table().rows.iter().find(|row| row.name == "smile").unwrap().count as u64;
+    assert_eq!(own.of_tag("smile"), Some(&Agreement { right: count, told: count, wanted: count }));
+    let truth = tagger.reliability(&drawn).unwrap();
+    let smile = truth.of_tag("smile").unwrap();
+    assert!(smile.f1() > 0.9 && smile.wanted > 10, "{smile}");
+    assert_eq!(truth.table().unwrap().height(), 34);
+    assert!(label_folder(at("nothing"), at("x.csv"), &tagger).is_err());
 }
 
 #[test]

@@ -25,14 +25,13 @@ use clap::Parser;
 use processor::processor_seconds;
 use serde::Serialize;
 use tachie::data::avatar::Avatar;
-use tachie::data::avatar::crawl::{FileTruth, Kind, TRUTH, read_truth};
+use tachie::data::avatar::crawl::{FileTruth, Kind, TRUTH, Truth, read_truth};
 use tachie::data::prepare::clothing::classify::{
-    ClassifierOptions, LABELS, Label, PairClassifier, RoundOptions, classify_round,
+    ClassifierOptions, LABELS, Label, Labels, PairClassifier, RoundOptions, classify_round,
 };
 use tachie::data::prepare::clothing::dedupe::{DedupeOptions, DedupeReport, dedupe};
-use tachie::image::{ImageReader, RgbImage, imageops};
+use tachie::data::prepare::review::thumbnails;
 use tachie::rng::Seed;
-use tachie::show::grid::Grid;
 use tachie::{Error, Result};
 
 /// What issue 6 asks for.
@@ -169,48 +168,33 @@ fn duplicates(folder: &Path, out: &Path, groups: &BTreeMap<String, usize>) -> Re
     let (clock, cpu) = (Instant::now(), processor_seconds());
     let found = dedupe(folder, out, None, &DedupeOptions::default())?;
     let (seconds, cpu_seconds) = (clock.elapsed().as_secs_f64(), processor_seconds() - cpu);
-    let pairs = |counts: BTreeMap<(usize, usize), u64>| counts.values().map(|n| n * (n - 1) / 2).sum::<u64>() as f64;
-    // What is alone has no group: a number of its own.
-    let told: Vec<(usize, usize)> = found
-        .members
-        .iter()
-        .enumerate()
-        .map(|(i, member)| (groups[&member.file], member.group.unwrap_or(found.members.len() + i)))
-        .collect();
-    let counted = |key: fn(&(usize, usize)) -> (usize, usize)| {
-        let mut counts = BTreeMap::new();
-        told.iter().for_each(|both| *counts.entry(key(both)).or_insert(0u64) += 1);
-        pairs(counts)
-    };
-    let (true_pairs, told_pairs, right) =
-        (counted(|both| (both.0, 0)), counted(|both| (0, both.1)), counted(|both| *both));
-    let found_numbers = Found {
+    let agreement = found.agreement(|file| groups.get(file).copied());
+    let numbers = Found {
         files: found.members.len(),
-        f1: 2.0 * right / (true_pairs + told_pairs).max(1.0),
-        precision: right / told_pairs.max(1.0),
-        recall: right / true_pairs.max(1.0),
+        f1: agreement.f1(),
+        precision: agreement.precision(),
+        recall: agreement.recall(),
         compared: found.compared,
         seconds,
         cpu_seconds,
     };
-    Ok((found_numbers, found))
+    Ok((numbers, found))
 }
 
 /// Pairs of files that were joined or kept apart by mistake, side by side.
 fn mistaken_groups(crawl: &Path, found: &DedupeReport, groups: &BTreeMap<String, usize>, run: &Path) -> Result<()> {
     let members: Vec<_> = found.members.iter().map(|member| (member, groups[&member.file])).collect();
-    let (mut shown, mut captions) = (Vec::new(), Vec::new());
+    let mut shown = Vec::new();
     for (i, (one, group)) in members.iter().enumerate() {
         for (other, of_other) in &members[i + 1..] {
             let told = one.group.is_some() && one.group == other.group;
             if told != (group == of_other) && shown.len() < 32 {
-                shown.extend([thumbnail(&crawl.join(&one.file))?, thumbnail(&crawl.join(&other.file))?]);
                 let what = if told { "joined" } else { "missed" };
-                captions.extend([what.to_string(), other.file.clone()]);
+                shown.extend([(one.file.clone(), what.to_string()), (other.file.clone(), other.file.clone())]);
             }
         }
     }
-    save(&shown, captions, 8, &run.join("mistaken-groups.png"))
+    save(crawl, &shown, 8, &run.join("mistaken-groups.png"))
 }
 
 /// Two rounds of labelling on files of which no duplicate is judged; files that are judged, and the shares of them that are
@@ -228,7 +212,7 @@ fn classified(crawl: &Path, truth: &[FileTruth], run: &Path, args: &Args) -> Res
         std::fs::create_dir_all(to.parent().unwrap_or(&pool)).map_err(io)?;
         std::fs::hard_link(crawl.join(&file.file), &to).map_err(io)?;
     }
-    let kinds: BTreeMap<&str, Kind> = truth.iter().map(|file| (file.file.as_str(), file.kind)).collect();
+    let truth = Truth::of(truth.to_vec());
     let classifier = ClassifierOptions { seed: Seed(args.seed), steps: args.steps, ..ClassifierOptions::default() };
     let options = RoundOptions { classifier, ask: args.labels, validation: 0.0 };
     let (mut judged, mut accuracy) = (0, Vec::new());
@@ -241,51 +225,25 @@ fn classified(crawl: &Path, truth: &[FileTruth], run: &Path, args: &Args) -> Res
         })?;
         if let Some(path) = &report.classifier {
             let scores = PairClassifier::open(path)?.score(&held, run.join(format!("scores-{round}")))?.0;
-            let wrong: Vec<&(String, f64)> =
-                scores.iter().filter(|(file, p)| (*p >= 0.5) != (kinds[file.as_str()] == Kind::Pair)).collect();
+            let pairs = truth.pairs(&scores, 0.5);
             judged = scores.len();
-            accuracy.push(1.0 - wrong.len() as f64 / judged.max(1) as f64);
-            let pictures = wrong.iter().take(40).map(|(file, _)| thumbnail(&held.join(file)));
-            let captions = wrong.iter().take(40).map(|(file, p)| format!("{:?} {p:.2}", kinds[file.as_str()]));
-            let pictures = pictures.collect::<Result<Vec<_>>>()?;
-            save(&pictures, captions.collect(), 10, &run.join(format!("mistaken-round-{round}.png")))?;
+            accuracy.push(1.0 - pairs.wrong() as f64 / judged.max(1) as f64);
+            let is_pair = |file: &str| truth.label(file) == Some(Label::Pair);
+            let wrong = scores.iter().filter(|(file, p)| (*p >= 0.5) != is_pair(file)).take(40);
+            let kind = |file: &str| truth.get(file).map_or(String::new(), |truth| format!("{:?}", truth.kind));
+            let wrong: Vec<_> = wrong.map(|(file, p)| (file.clone(), format!("{} {p:.2}", kind(file)))).collect();
+            save(&held, &wrong, 10, &run.join(format!("mistaken-round-{round}.png")))?;
         }
-        label(&work.join(LABELS), &kinds)?;
+        Labels::open(work.join(LABELS))?.answer(|file| truth.label(file))?;
     }
     Ok((judged, accuracy))
 }
 
-/// Does what a person does who fills in the table.
-fn label(path: &Path, kinds: &BTreeMap<&str, Kind>) -> Result<()> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read the labels", path, source))?;
-    let mut filled = Vec::new();
-    for line in text.lines() {
-        // `file,label,round,probability`, a file with commas in quotation marks; those without a label have ",," behind it.
-        let open = line.rfind(",,").filter(|at| line[at + 2..].split(',').count() == 2);
-        filled.push(match open {
-            None => line.to_string(),
-            Some(at) => {
-                let pair = kinds.get(line[..at].trim_matches('"')) == Some(&Kind::Pair);
-                let word = if pair { Label::Pair } else { Label::Other }.word();
-                format!("{},{word},{}", &line[..at], &line[at + 2..])
-            }
-        });
-    }
-    std::fs::write(path, filled.join("\n") + "\n").map_err(|source| Error::io("write the labels", path, source))
-}
-
-fn thumbnail(path: &Path) -> Result<RgbImage> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let decoded = reader.map_err(|source| Error::io("read the picture", path, source))?.decode();
-    let picture = decoded.map_err(|error| Error::file(path, error.to_string(), "a picture", ""))?.into_rgb8();
-    Ok(imageops::thumbnail(&picture, SHOWN, SHOWN))
-}
-
-/// A grid of pictures, if there are any.
-fn save(pictures: &[RgbImage], captions: Vec<String>, columns: usize, path: &Path) -> Result<()> {
-    match pictures.is_empty() {
+/// Small pictures of a folder with a line below each, if there are any.
+fn save(folder: &Path, shown: &[(String, String)], columns: usize, path: &Path) -> Result<()> {
+    match shown.is_empty() {
         true => Ok(()),
-        false => Grid::from_rgb(pictures)?.nrow(columns).scale(1).captions(captions).save(path),
+        false => thumbnails(folder, shown, columns, SHOWN)?.save(path),
     }
 }
 

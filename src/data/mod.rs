@@ -1,5 +1,6 @@
 //! Data sets: where pictures and labels come from, and how they reach a network.
 
+pub mod agreement;
 pub mod avatar;
 pub mod batch;
 pub mod changes;

@@ -1,6 +1,7 @@
 //! The loss of a classifier of attributes. Answers in bf16 are widened first: losses are f32.
 
 use candle_core::{D, Tensor};
+use candle_nn::ops::log_softmax;
 
 use super::adversarial::cross_entropy;
 use crate::data::tags::TagSet;
@@ -47,6 +48,17 @@ pub fn attributes(logits: &Tensor, labels: &Tensor, tags: &TagSet, reduction: La
         LabelReduction::Mean => each.mean(D::Minus1)?,
     };
     Ok(per_picture.mean_all()?)
+}
+
+/// Cross entropy of classes of which each picture has one: the mean of −log of the softmax of `read` `[N, C]` at the class
+/// that `wanted` `[N, C]` has a 1 for. A scalar, 0 or more.
+///
+/// # Errors
+/// When the shapes differ.
+pub(crate) fn surprise(read: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    let read = full(read)?;
+    let each = log_softmax(&read, D::Minus1)?.mul(&wanted.to_dtype(read.dtype())?)?.sum(D::Minus1)?;
+    Ok(each.mean_all()?.neg()?)
 }
 
 /// What the answers `logits` `[N, L]` of a classifier trained on [`attributes`] say of each label: the probability that
@@ -120,5 +132,14 @@ mod tests {
         assert!((gradient[0][1] - 0.5 * (0.5 - 3f64.sqrt())).abs() < 1e-12 && (gradient[0][0] + 0.25).abs() < 1e-12);
         let read = readings(&logits, &tags).unwrap().to_vec2::<f64>().unwrap();
         assert!((read[0][0] - 0.5).abs() < 1e-12 && (read[1][1] - (0.5 - 1.0 / 12f64.sqrt())).abs() < 1e-12);
+    }
+
+    #[test]
+    fn cross_entropy_of_pytorch() {
+        // torch.nn.functional.cross_entropy([[1, 2, 3], [0.5, 0, -1]], [2, 1]), PyTorch 2.15.
+        let read = Tensor::new(&[[1f32, 2.0, 3.0], [0.5, 0.0, -1.0]], &Device::Cpu).unwrap();
+        let wanted = Tensor::new(&[[0f32, 0.0, 1.0], [0.0, 1.0, 0.0]], &Device::Cpu).unwrap();
+        let found = surprise(&read, &wanted).unwrap().to_scalar::<f32>().unwrap();
+        assert!((found - 0.755_868_3).abs() < 1e-6, "{found}");
     }
 }

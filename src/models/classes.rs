@@ -2,16 +2,16 @@
 //! several classes a picture belongs to, joined to the latent vector, and read off pictures by a second head of the
 //! discriminator.
 
-use candle_core::{D, Tensor};
-use candle_nn::ops::log_softmax;
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::labels::{check_tags, labels_of};
 use crate::data::batch::Batch;
 use crate::data::dataset::Dataset;
 use crate::data::tags::{TagGroup, TagSet};
-use crate::ops::cast::full;
 use crate::{Error, Result};
+
+pub(crate) use crate::losses::attribute::surprise;
 
 /// Classes that pictures are made of: the tags of one exclusive group of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,20 +131,9 @@ pub(crate) fn count(classes: Option<&Classes>) -> Result<usize> {
     classes.map_or(Ok(0), Classes::len)
 }
 
-/// mean −log of the softmax of `read` `[N, C]` at the class `wanted` `[N, C]` says; a scalar, 0 or more.
-///
-/// # Errors
-/// When the shapes differ.
-pub(crate) fn surprise(read: &Tensor, wanted: &Tensor) -> Result<Tensor> {
-    let read = full(read)?;
-    let each = log_softmax(&read, D::Minus1)?.mul(&wanted.to_dtype(read.dtype())?)?.sum(D::Minus1)?;
-    Ok(each.mean_all()?.neg()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
 
     #[test]
     fn classes_are_the_tags_of_a_group() {
@@ -156,14 +145,5 @@ mod tests {
         assert!(message.contains("green hair") && message.contains(names[0]), "{message}");
         let message = Classes::new(&tags, "shoes").unwrap_err().to_string();
         assert!(message.contains("eye colour"), "{message}");
-    }
-
-    #[test]
-    fn cross_entropy_of_pytorch() {
-        // torch.nn.functional.cross_entropy([[1, 2, 3], [0.5, 0, -1]], [2, 1]), PyTorch 2.15.
-        let read = Tensor::new(&[[1f32, 2.0, 3.0], [0.5, 0.0, -1.0]], &Device::Cpu).unwrap();
-        let wanted = Tensor::new(&[[0f32, 0.0, 1.0], [0.0, 1.0, 0.0]], &Device::Cpu).unwrap();
-        let found = surprise(&read, &wanted).unwrap().to_scalar::<f32>().unwrap();
-        assert!((found - 0.755_868_3).abs() < 1e-6, "{found}");
     }
 }

@@ -3,11 +3,15 @@
 use super::bundle::{Bundle, Show, displayable, escape};
 use super::table::Table;
 use crate::Result;
+use crate::data::agreement::Agreement;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::{Dataset, TagTable};
 use crate::data::loader::Loader;
 use crate::data::manifest::Manifest;
 use crate::data::prepare::art::ArtReport;
+use crate::data::prepare::clothing::StepReport;
+use crate::data::prepare::clothing::classify::RoundReport;
+use crate::data::prepare::clothing::dedupe::DedupeReport;
 use crate::data::prepare::faces::CropReport;
 use crate::data::prepare::review::{Review, ReviewReport, Sheet};
 use crate::data::report::Report;
@@ -27,6 +31,7 @@ const SHEET: (usize, usize) = (48, 8);
 
 displayable!(Images, Batch, Dataset, TagTable, Report, Labels, TagSet, Manifest, Loader);
 displayable!(ArtReport, CropReport, Review, ReviewReport, Sheet);
+displayable!(StepReport, DedupeReport, RoundReport, Agreement);
 
 /// What was done in one line, then the report.
 fn with_report(text: &str, report: &Report) -> Result<Bundle> {
@@ -43,6 +48,52 @@ impl Show for ArtReport {
 impl Show for CropReport {
     fn bundle(&self) -> Result<Bundle> {
         with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Show for StepReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Show for DedupeReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.step.problems)
+    }
+}
+
+impl Show for RoundReport {
+    fn bundle(&self) -> Result<Bundle> {
+        with_report(&self.to_string(), &self.problems)
+    }
+}
+
+impl Agreement {
+    /// Several of them, each under a name, as a table.
+    ///
+    /// # Errors
+    /// None; polars is asked to make columns of one length.
+    pub fn table<S: AsRef<str>>(rows: &[(S, Agreement)]) -> Result<Table> {
+        let all = || rows.iter().map(|(_, agreement)| agreement);
+        Table::builder()
+            .text("what", rows.iter().map(|(name, _)| name.as_ref()))
+            .numbers("precision (%)", all().map(|agreement| 100.0 * agreement.precision()))
+            .digits("precision (%)", 1)
+            .numbers("recall (%)", all().map(|agreement| 100.0 * agreement.recall()))
+            .digits("recall (%)", 1)
+            .numbers("F1 (%)", all().map(|agreement| 100.0 * agreement.f1()))
+            .digits("F1 (%)", 1)
+            .integers("told", all().map(|agreement| agreement.told))
+            .integers("right", all().map(|agreement| agreement.right))
+            .integers("true", all().map(|agreement| agreement.wanted))
+            .build()
+    }
+}
+
+impl Show for Agreement {
+    fn bundle(&self) -> Result<Bundle> {
+        Agreement::table(&[("all", *self)])?.bundle()
     }
 }
 
@@ -119,18 +170,27 @@ impl Show for TagTable {
     }
 }
 
+impl Report {
+    /// How many files have each kind of problem, and what was done about it.
+    ///
+    /// # Errors
+    /// None; polars is asked to make columns of one length.
+    pub fn table(&self) -> Result<Table> {
+        let counts = self.counts();
+        Table::builder()
+            .text("problem", counts.keys().map(|(kind, _)| kind.as_str()))
+            .text("what was done", counts.keys().map(|(_, action)| action.words()))
+            .integers("files", counts.values().map(|count| *count as u64))
+            .caption(format!("{} pictures used, {} problems", self.used, self.problems.len()))
+            .build()
+    }
+}
+
 impl Show for Report {
     fn bundle(&self) -> Result<Bundle> {
         if self.is_clean() {
             return Ok(Bundle::plain(format!("{self}")));
         }
-        let counts = self.counts();
-        let kinds = Table::builder()
-            .text("problem", counts.keys().map(|(kind, _)| kind.as_str()))
-            .text("what was done", counts.keys().map(|(_, action)| action.words()))
-            .integers("files", counts.values().map(|count| *count as u64))
-            .caption(format!("{} pictures used, {} problems", self.used, self.problems.len()))
-            .build()?;
         let rows: Vec<[String; 4]> = self.rows().into_iter().take(LISTED).collect();
         let column = |i: usize| rows.iter().map(move |row| row[i].as_str());
         let files = Table::builder()
@@ -142,7 +202,7 @@ impl Show for Report {
             0 => files,
             more => files.note(format!("and {more} more")),
         };
-        Ok(Bundle::column(&[kinds.bundle()?, files.build()?.bundle()?]))
+        Ok(Bundle::column(&[self.table()?.bundle()?, files.build()?.bundle()?]))
     }
 }
 

@@ -284,11 +284,17 @@ impl Trainer {
     }
 }
 
+/// Whether the environment says `TACHIE_BUDGET=ci`: notebooks are then executed to see whether they work, and everything
+/// that takes long is to be short. [`Trainer`] does that by itself.
+pub fn brief() -> bool {
+    std::env::var("TACHIE_BUDGET").as_deref() == Ok("ci")
+}
+
 /// The one place where `TACHIE_BUDGET=ci` shortens trainings. True when it did.
 fn shorten(goal: Goal, steps: u64) -> (Goal, bool) {
     let short = steps.saturating_add(CI_STEPS);
     match goal {
-        _ if std::env::var("TACHIE_BUDGET").as_deref() != Ok("ci") => (goal, false),
+        _ if !brief() => (goal, false),
         Goal::Steps(goal) if goal <= short => (Goal::Steps(goal), false),
         _ => (Goal::Steps(short), true),
     }

@@ -24,4 +24,5 @@ pub mod tensorboard;
 mod tick;
 pub mod trainer;
 
+pub use calls::brief;
 pub(crate) use tick::{duration, print_line};

@@ -29,22 +29,27 @@ pub(crate) fn save(
     safetensors::write(path, tensors, &header(kind, about)?)
 }
 
-/// Reads what [`save`] has written; `command` says what writes such files.
+/// The network that `build` makes of what [`save`] has written; `command` says what writes such files.
 ///
 /// # Errors
-/// When the file cannot be read, or is of another kind.
-pub(crate) fn open<A: DeserializeOwned>(
-    path: &Path,
+/// When the file cannot be read, is of another kind, or its tensors do not fit.
+pub(crate) fn open<A: DeserializeOwned, N>(
+    path: impl AsRef<Path>,
     kind: &str,
     command: &str,
-) -> Result<(A, BTreeMap<String, Tensor>)> {
+    build: impl FnOnce(BTreeMap<String, Tensor>, A) -> Result<N>,
+) -> Result<N> {
+    let path = path.as_ref();
     let file = safetensors::read(path)?;
     let header = file.metadata.get(safetensors::ABOUT).and_then(|text| serde_json::from_str::<Header<A>>(text).ok());
+    let expected = format!("weights of a {kind}");
     match header.filter(|header| header.kind == kind) {
-        Some(header) => Ok((header.about, file.tensors)),
+        Some(header) => {
+            build(file.tensors, header.about).map_err(|error| Error::file(path, error.to_string(), expected, ""))
+        }
         None => {
             let hint = format!("`{command}` writes one.");
-            Err(Error::file(path, "weights of something else", format!("weights of a {kind}"), hint))
+            Err(Error::file(path, "weights of something else", expected, hint))
         }
     }
 }
@@ -75,11 +80,14 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         let tensors = |v: f32| BTreeMap::from([("a".to_string(), Tensor::new(&[v, 2.0], &Device::Cpu).unwrap())]);
         save(&path, "reader", &vec![3, 4], &tensors(1.0)).unwrap();
-        let (about, found): (Vec<i32>, _) = open(&path, "reader", "x").unwrap();
-        assert_eq!((about, found["a"].to_vec1::<f32>().unwrap()), (vec![3, 4], vec![1.0, 2.0]));
-        let message = open::<Vec<i32>>(&path, "detector", "tachie data train").unwrap_err().to_string();
+        let both = |found: BTreeMap<String, Tensor>, about: Vec<i32>| Ok((about, found["a"].to_vec1::<f32>()?));
+        assert_eq!(open(&path, "reader", "x", both).unwrap(), (vec![3, 4], vec![1.0, 2.0]));
+        let message = open(&path, "detector", "tachie data train", both).unwrap_err().to_string();
         assert!(message.contains("weights of a detector") && message.contains("`tachie data train`"), "{message}");
-        assert!(open::<String>(&path, "reader", "x").is_err());
+        assert!(open(&path, "reader", "x", |_, about: String| Ok(about)).is_err());
+        let unfit = |_, _: Vec<i32>| -> Result<()> { Err(Error::invalid("a", "2 numbers", "3", "")) };
+        let message = open(&path, "reader", "x", unfit).unwrap_err().to_string();
+        assert!(message.contains("2 numbers") && message.contains("weights of a reader"), "{message}");
         let print = |kind, about: i32, v| fingerprint(kind, &about, &tensors(v)).unwrap();
         assert_eq!(print("a", 1, 1.0), print("a", 1, 1.0));
         assert!(print("a", 1, 1.0) != print("a", 1, 1.5) && print("a", 1, 1.0) != print("a", 2, 1.0));

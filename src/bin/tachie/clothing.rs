@@ -251,7 +251,8 @@ pub fn run_crop(args: &CropArgs) -> Result<()> {
         min_side: args.min_side,
         form: if args.folders { Form::Folders } else { Form::SideBySide },
     };
-    println!("{}", crop_pairs(&args.input, &args.out, &Boxes::open(&args.boxes)?, &options)?);
+    let (_, report) = crop_pairs(&args.input, &args.out, &Boxes::open(&args.boxes)?, &options)?;
+    println!("{report}");
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use tachie::data::avatar::crawl::{FileTruth, Kind, TRUTH};
 use tachie::data::import::pack;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::faces::{CropOptions, Outside, crop_folder};
+use tachie::data::prepare::label::label_folder;
 use tachie::data::{Dataset, TagSampler};
+use tachie::metrics::nets::tagger::Tagger;
 use tachie::rng::Seed;
 use tachie::{Error, Result};
 
@@ -30,6 +32,8 @@ enum Command {
     AvatarCrawl(AvatarCrawl),
     /// Cut the faces out of a folder of pictures
     Faces(CropFaces),
+    /// Write a tag table of a folder of faces: what a network reads, as probabilities
+    Label(Label),
     /// Make a data set of a game's textures: join colours and opacity, put pieces together, trim, bring to size
     GameArt(Box<super::art::Args>),
     /// Gather what local folders hold: every file that is no whole picture is listed with the reason
@@ -207,6 +211,25 @@ enum Bounds {
 struct Check {
     /// Manifest of the data set, a folder that holds a dataset.toml, or a packed store
     manifest: PathBuf,
+    /// Also say of each label how far it can be relied upon: what a network reads against the labels of the data set
+    #[arg(long)]
+    reliability: bool,
+    /// With `--reliability`: weights of a tagger; without it the built-in one
+    #[arg(long, value_name = "FILE", requires = "reliability")]
+    network: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Label {
+    /// Folder of faces, with its sub-folders
+    #[arg(long = "in", value_name = "DIR")]
+    input: PathBuf,
+    /// The CSV file to write; an existing one is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Weights of a tagger; without it the built-in one, which has learned from drawn faces
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -227,6 +250,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::AvatarCrawl(args) => avatar_crawl(&args),
         Command::Faces(args) => crop_faces(&args),
         Command::Check(args) => check(&args),
+        Command::Label(args) => label(&args),
         Command::GameArt(args) => super::art::run(&args),
         Command::Gather(args) => super::clothing::run_gather(&args),
         Command::ClassifyPairs(args) => super::classify::run(&args),
@@ -314,6 +338,19 @@ fn crop_faces(args: &CropFaces) -> Result<()> {
     Ok(())
 }
 
+fn tagger(weights: Option<&PathBuf>) -> Result<Tagger> {
+    match weights {
+        Some(path) => Tagger::load(path, &tachie::device()?),
+        None => Tagger::builtin(),
+    }
+}
+
+fn label(args: &Label) -> Result<()> {
+    let report = label_folder(&args.input, &args.out, &tagger(args.network.as_ref())?)?;
+    println!("{}: {report}", args.out.display());
+    Ok(())
+}
+
 fn check(args: &Check) -> Result<()> {
     let dataset = Dataset::open(&args.manifest)?;
     println!("{dataset}");
@@ -324,5 +361,8 @@ fn check(args: &Check) -> Result<()> {
         println!("\n{}", dataset.tag_table());
     }
     println!("\n{}", dataset.report());
+    if args.reliability {
+        println!("\n{}", tagger(args.network.as_ref())?.reliability(&dataset)?.table()?.md());
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod detect;
 pub mod faces;
 pub mod grey;
 mod grouping;
+pub mod label;
 mod lines;
 pub mod measure;
 mod pyramid;

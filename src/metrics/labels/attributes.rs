@@ -47,7 +47,7 @@ impl Decision {
         }
     }
 
-    fn protocol(&self) -> String {
+    pub(super) fn protocol(&self) -> String {
         let groups = if self.exclusive { ", the most probable of an exclusive group" } else { "" };
         format!("probability above {}{groups}", self.threshold)
     }

@@ -5,3 +5,4 @@ pub mod colour;
 pub mod edits;
 pub mod judgements;
 pub mod keypoints;
+pub mod reliability;

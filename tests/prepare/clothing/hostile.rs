@@ -141,11 +141,11 @@ fn a_hostile_folder_goes_through_every_step() {
     assert_eq!(fs::read(out("gathered/images/third.jpg")).unwrap(), fs::read(input.join("third.jpg")).unwrap());
 
     let pair = PairOptions { form: Form::Folders, ..PairOptions::default() };
-    let cropped = || crop_pairs(&input, out("pairs"), &boxes, &pair).unwrap();
+    let cropped = || crop_pairs(&input, out("pairs"), &boxes, &pair).unwrap().1;
     let (first, again) = (cropped(), cropped());
     check("crop-pairs", &first, &again, 6);
     assert_eq!(image::open(out("pairs/b/立ち絵/衣装 2.png")).unwrap().width(), 80);
-    let side = crop_pairs(&input, out("side"), &boxes, &PairOptions::default()).unwrap();
+    let side = crop_pairs(&input, out("side"), &boxes, &PairOptions::default()).unwrap().1;
     assert_eq!((side.made, image::open(out("side/images/a pair.png")).unwrap().height()), (6, 140));
 
     let options = DedupeOptions { copy: Copies::Copy, ..DedupeOptions::default() };

@@ -6,11 +6,13 @@
 //! has.
 
 mod encode;
+mod judged;
 mod plan;
 mod scenery;
 mod settings;
 mod sheet;
 mod truth;
 
+pub use judged::{OffCentre, Truth};
 pub use settings::{Crawl, CrawledFile};
 pub use truth::{Alteration, Arrangement, Bounds, FileTruth, Kind, Oddity, TRUTH, read_truth};

@@ -7,10 +7,11 @@
 //! * COCO: one object with `images` (`id`, `file_name`), `categories` (`id`, `name`) and `annotations` (`image_id`,
 //!   `category_id`, `bbox` as above, `score` if there is one). Other keys are ignored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::data::poses::names::Names;
@@ -21,6 +22,11 @@ use crate::{Error, Result};
 
 /// No honest file of boxes is larger.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Lines of drawn boxes are as thick as one pixel for so many of the picture's longer side.
+const LINE: u32 = 100;
+/// Colours of drawn boxes.
+const COLOURS: [[u8; 3]; 4] = [[214, 39, 40], [31, 119, 180], [44, 160, 44], [255, 127, 14]];
 
 /// A rectangle in pixels of a picture, 0 being its left or upper border: left, top, width, height.
 pub type Area = [f64; 4];
@@ -212,6 +218,25 @@ impl Boxes {
         self.names.find(file).map_or(&[], |i| &self.found[i])
     }
 
+    /// The picture of that name with the best box of each class drawn into it; classes have colours in the order of their
+    /// names.
+    pub fn over(&self, file: &str, picture: &RgbImage) -> RgbImage {
+        let mut drawn = picture.clone();
+        let classes: BTreeSet<&str> = self.found.iter().flatten().map(|detection| detection.class.as_str()).collect();
+        let thick = (picture.width().max(picture.height()) / LINE).max(1);
+        for (class, colour) in classes.into_iter().zip(COLOURS.into_iter().cycle()) {
+            let place = self.best(file, class).and_then(|best| pixels(best.area, picture.dimensions()));
+            let Some(Rectangle { left, top, width, height }) = place else { continue };
+            let inside = |at: u32, start: u32, length: u32| at >= start + thick && at + thick < start + length;
+            for (x, y) in (top..top + height).flat_map(|y| (left..left + width).map(move |x| (x, y))) {
+                if !(inside(x, left, width) && inside(y, top, height)) {
+                    drawn.put_pixel(x, y, Rgb(colour));
+                }
+            }
+        }
+        drawn
+    }
+
     /// The box of a class with the highest score, of several the largest.
     pub fn best(&self, file: &str, class: &str) -> Option<&Detection> {
         let size = |detection: &Detection| detection.area[2] * detection.area[3];
@@ -277,6 +302,23 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert!(Boxes::open(&path).unwrap_err().to_string().contains(wanted));
         }
+    }
+
+    #[test]
+    fn the_best_boxes_are_drawn() {
+        let found = |class: &str, score, area| ("a.png".to_string(), Detection { class: class.into(), score, area });
+        let boxes = Boxes::new([
+            found("character", 0.9, [2.0, 3.0, 4.0, 5.0]),
+            found("character", 0.5, [0.0, 0.0, 20.0, 20.0]),
+            found("clothing", 0.9, [18.0, 18.0, 9.0, 9.0]),
+        ]);
+        let white = RgbImage::from_pixel(20, 20, Rgb([255; 3]));
+        let drawn = boxes.over("a", &white);
+        let count = |colour: [u8; 3]| drawn.pixels().filter(|pixel| pixel.0 == colour).count();
+        // The frame of 4×5 pixels, and the part of the other box that is inside.
+        assert_eq!((count(COLOURS[0]), count(COLOURS[1])), (14, 4));
+        assert_eq!((drawn.get_pixel(2, 3).0, drawn.get_pixel(3, 4).0), (COLOURS[0], [255; 3]));
+        assert_eq!(boxes.over("b", &white), white);
     }
 
     #[test]

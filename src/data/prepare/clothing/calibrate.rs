@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::boxes::{Area, Boxes};
 use super::pad::{PadOptions, padded};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures, write_table};
-use crate::data::import::{Refused, original};
+use super::step::{Contents, Input, Product, Step, StepReport, write_table};
+use crate::data::import::Refused;
 use crate::data::manifest::Filter;
 use crate::data::poses::names::Names;
 use crate::data::poses::{KeyPoint, Pose, PoseSequence};
-use crate::data::report::Report;
 use crate::data::resize;
 use crate::show::save::png;
 use crate::{Error, Result};
@@ -185,11 +184,7 @@ impl Transform {
         if part.width() == part.height() {
             return Ok(resize::rgb(&part, self.size, self.size, Filter::Lanczos));
         }
-        let usual = PadOptions::default();
-        let share = f64::from(self.size) / f64::from(usual.canvas.0);
-        let inset = (f64::from(usual.inset) * share).round() as u32;
-        let (edge, ground) = (usual.edge * share, usual.ground * share);
-        padded(&part, &PadOptions { canvas: (self.size, self.size), inset, edge, ground, fit: true })
+        padded(&part, &PadOptions::square(self.size))
     }
 }
 
@@ -229,16 +224,13 @@ pub fn calibrate(
         points.map(|text| blake3::hash(text.as_bytes()).to_hex().to_string()),
         boxes.map(Boxes::fingerprint).transpose()?,
     );
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Calibrated> = Step::begin(output, "calibrate", &(options, read))?;
-    step.report.problems.extend(problems.problems);
+    let (inputs, mut step) = Step::<Calibrated>::over(input, output, "calibrate", &(options, read))?;
     let poses = keypoints.map_or(&[][..], PoseSequence::poses);
     let names = Names::of(poses.iter().map(|pose| pose.name.as_str()));
     let pose = |file: &str| names.find(file).ok().map(|i| &poses[i]);
-    let made = step.run(&inputs, CHUNK, |input| {
+    let made = step.run_pictures(&inputs, CHUNK, |input, picture| {
         let area = boxes.and_then(|boxes| boxes.best(&input.file, &options.class)).map(|found| found.area);
-        cut(input, pose(&input.file), area, options)
+        cut(input, &picture, pose(&input.file), area, options)
     })?;
     let rows: Vec<(String, Calibrated)> = made.into_iter().map(|(input, facts)| (input.file, facts)).collect();
     write_table(&output.join(CALIBRATION), &COLUMNS, rows.iter().map(row))?;
@@ -248,14 +240,11 @@ pub fn calibrate(
 
 fn cut(
     input: &Input,
+    picture: &RgbImage,
     pose: Option<&Pose>,
     area: Option<Area>,
     options: &CalibrateOptions,
 ) -> Result<Result<Product<Calibrated>, Refused>> {
-    let picture = match original(&input.path) {
-        Ok(picture) => picture,
-        Err(refused) => return Ok(Err(refused)),
-    };
     let (width, height) = picture.dimensions();
     let points = pose.map_or_else(Vec::new, |pose| {
         let scale = [width as f32 / pose.size.0.max(1) as f32, height as f32 / pose.size.1.max(1) as f32];
@@ -269,7 +258,7 @@ fn cut(
         return Ok(Err(Refused("clothing too near to the border", detail)));
     };
     let output = format!("images/{}.png", input.stem);
-    let bytes = png(&transform.apply(&picture)?)?;
+    let bytes = png(&transform.apply(picture)?)?;
     let facts = Calibrated { output: output.clone(), size: (width, height), centre, found_by, transform };
     Ok(Ok(Product { facts, files: vec![(output, Contents::Bytes(bytes))], notes: Vec::new() }))
 }

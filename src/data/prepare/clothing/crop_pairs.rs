@@ -9,11 +9,10 @@ use image::{Rgb, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::boxes::{Area, Boxes, Detection, pixels};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
+use super::step::{Contents, Input, Product, Step, StepReport};
 use crate::data::import::{Refused, original};
 use crate::data::manifest::Filter;
 use crate::data::prepare::art::fit::Rectangle;
-use crate::data::report::Report;
 use crate::data::resize;
 use crate::show::save::png;
 use crate::{Error, Result};
@@ -70,7 +69,8 @@ pub struct Cut {
     pub scores: [f64; 2],
 }
 
-/// Cuts the pairs out of all pictures in `input` and below it and writes them to `output`. A run that was interrupted goes on
+/// Cuts the pairs out of all pictures in `input` and below it and writes them to `output`; what was cut out of each is
+/// returned by its name, in the order of the names. A run that was interrupted goes on
 /// where it was.
 ///
 /// # Errors
@@ -81,15 +81,12 @@ pub fn crop_pairs(
     output: impl AsRef<Path>,
     boxes: &Boxes,
     options: &PairOptions,
-) -> Result<StepReport> {
+) -> Result<(Vec<(String, Cut)>, StepReport)> {
     let (input, output) = (input.as_ref(), output.as_ref());
     if !(0.0..=2.0).contains(&options.margin) {
         return Err(Error::invalid("margin", options.margin.to_string(), "a share from 0 to 2", ""));
     }
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Cut> = Step::begin(output, "crop-pairs", &(options, boxes.fingerprint()?))?;
-    step.report.problems.extend(problems.problems);
+    let (inputs, mut step) = Step::<Cut>::over(input, output, "crop-pairs", &(options, boxes.fingerprint()?))?;
     step.report.problems.extend(boxes.report().problems.iter().cloned());
     let made = step.run(&inputs, CHUNK, |input| {
         // Without boxes there is nothing to decode.
@@ -108,7 +105,9 @@ pub fn crop_pairs(
             }
         }
     })?;
-    step.finish(made.len())
+    let cuts: Vec<(String, Cut)> = made.into_iter().map(|(input, facts)| (input.file, facts)).collect();
+    let report = step.finish(cuts.len())?;
+    Ok((cuts, report))
 }
 
 /// The two boxes that count.

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::boxes::{Boxes, pixels};
 use super::near;
 use super::similar::{Signature, Similarity};
-use super::step::{Contents, Input, Product, Step, StepReport, pictures, write_table};
+use super::step::{Contents, Input, Product, Step, StepReport, write_table};
+use crate::data::agreement::Agreement;
 use crate::data::dataset::{Split, Splits};
 use crate::data::import::{Refused, original};
 use crate::data::prepare::art::fit::Rectangle;
 use crate::data::prepare::grey::luma;
-use crate::data::report::{Action, Report};
+use crate::data::report::Action;
 use crate::data::splits::of_groups;
 use crate::metrics::pictures::sharpness::variance;
 use crate::{Error, Result};
@@ -105,6 +106,17 @@ pub struct DedupeReport {
     pub step: StepReport,
 }
 
+impl DedupeReport {
+    /// How well the groups agree with true ones, of which each file has one: of all pairs of files. Files without one do not
+    /// count.
+    pub fn agreement(&self, group_of: impl Fn(&str) -> Option<usize>) -> Agreement {
+        // What is alone has no group: a number of its own.
+        let alone = self.members.len();
+        let told = self.members.iter().enumerate().map(|(i, member)| (member.group.unwrap_or(alone + i), &member.file));
+        Agreement::of_groups(told.filter_map(|(told, file)| Some([told, group_of(file)?])))
+    }
+}
+
 impl std::fmt::Display for DedupeReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let groups: BTreeSet<usize> = self.members.iter().filter_map(|member| member.group).collect();
@@ -173,10 +185,7 @@ pub fn dedupe(
         }
     };
     let read = class.map(|(_, boxes)| boxes.fingerprint()).transpose()?;
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Looked> = Step::begin(output, "dedupe", &(options, &read))?;
-    step.report.problems.extend(problems.problems);
+    let (inputs, mut step) = Step::<Looked>::over(input, output, "dedupe", &(options, &read))?;
     let made = step.run(&inputs, CHUNK, |input| Ok(look(input, class)))?;
     let mut facts = Vec::with_capacity(made.len());
     let mut paths = BTreeMap::new();

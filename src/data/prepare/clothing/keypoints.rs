@@ -10,11 +10,9 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::step::{Product, Step, StepReport, pictures};
+use super::step::{Product, Step, StepReport};
 use crate::data::dataset::Dataset;
-use crate::data::import::{Refused, original};
 use crate::data::poses::{Pose, PoseSequence};
-use crate::data::report::Report;
 use crate::data::skeleton::{KeyPoint, Skeleton};
 use crate::metrics::nets::pose_reader::PoseReader;
 use crate::{Error, Result};
@@ -122,11 +120,11 @@ pub fn read_keypoints(
     regressor: &KeypointRegressor,
 ) -> Result<(PoseSequence, StepReport)> {
     let (input, output) = (input.as_ref(), output.as_ref());
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Read> = Step::begin(output, "keypoints", &regressor.reader.fingerprint()?)?;
-    step.report.problems.extend(problems.problems);
-    let made = step.run(&inputs, CHUNK, |input| read(&input.path, regressor))?;
+    let (inputs, mut step) = Step::<Read>::over(input, output, "keypoints", &regressor.reader.fingerprint()?)?;
+    let made = step.run_pictures(&inputs, CHUNK, |_, picture| {
+        let facts = (picture.dimensions(), regressor.read(&picture)?);
+        Ok(Ok(Product { facts, files: Vec::new(), notes: Vec::new() }))
+    })?;
     let poses: Vec<Pose> = (0..)
         .zip(made)
         .map(|(frame, (input, (size, points)))| Pose { name: input.file, ..Pose::new(frame, size, points) })
@@ -143,13 +141,3 @@ pub fn read_keypoints(
 
 /// Width and height of a picture, and its points.
 type Read = ((u32, u32), Vec<KeyPoint>);
-
-fn read(path: &Path, regressor: &KeypointRegressor) -> Result<Result<Product<Read>, Refused>> {
-    match original(path) {
-        Err(refused) => Ok(Err(refused)),
-        Ok(picture) => {
-            let facts = (picture.dimensions(), regressor.read(&picture)?);
-            Ok(Ok(Product { facts, files: Vec::new(), notes: Vec::new() }))
-        }
-    }
-}

@@ -32,4 +32,5 @@ pub mod similar;
 mod step;
 pub mod upscale;
 
+pub(super) use step::write_table;
 pub use step::{RECORDS, StepReport};

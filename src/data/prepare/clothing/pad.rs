@@ -9,11 +9,10 @@ use std::path::Path;
 use image::{GrayImage, Luma, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
-use crate::data::import::{Refused, original};
+use super::step::{Contents, Input, Product, Step, StepReport};
+use crate::data::import::Refused;
 use crate::data::manifest::{Filter, Resize};
 use crate::data::placement::Placement;
-use crate::data::report::Report;
 use crate::data::resize;
 use crate::show::save::png;
 use crate::{Error, Result};
@@ -51,6 +50,14 @@ impl PadOptions {
     /// The helper itself, which leaves pictures as large as they are.
     pub fn faithful() -> PadOptions {
         PadOptions { fit: false, ..PadOptions::default() }
+    }
+
+    /// The helper's on a square of another side, with its sizes in shares of 512 pixels.
+    pub fn square(side: u32) -> PadOptions {
+        let usual = PadOptions::default();
+        let share = f64::from(side) / f64::from(usual.canvas.0);
+        let inset = (f64::from(usual.inset) * share).round() as u32;
+        PadOptions { canvas: (side, side), inset, edge: usual.edge * share, ground: usual.ground * share, ..usual }
     }
 
     /// Refuses sizes that cannot be.
@@ -194,21 +201,14 @@ struct Placed {
 pub fn pad_folder(input: impl AsRef<Path>, output: impl AsRef<Path>, options: &PadOptions) -> Result<StepReport> {
     let (input, output) = (input.as_ref(), output.as_ref());
     options.check()?;
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
-    let mut step: Step<Placed> = Step::begin(output, "pad", options)?;
-    step.report.problems.extend(problems.problems);
-    let made = step.run(&inputs, CHUNK, |input| pad(input, options))?;
+    let (inputs, mut step) = Step::<Placed>::over(input, output, "pad", options)?;
+    let made = step.run_pictures(&inputs, CHUNK, |input, picture| pad(input, &picture, options))?;
     step.finish(made.len())
 }
 
-fn pad(input: &Input, options: &PadOptions) -> Result<Result<Product<Placed>, Refused>> {
-    let picture = match original(&input.path) {
-        Ok(picture) => picture,
-        Err(refused) => return Ok(Err(refused)),
-    };
+fn pad(input: &Input, picture: &RgbImage, options: &PadOptions) -> Result<Result<Product<Placed>, Refused>> {
     let facts = Placed { size: picture.dimensions(), place: options.place(picture.dimensions()) };
-    let bytes = png(&padded(&picture, options)?)?;
+    let bytes = png(&padded(picture, options)?)?;
     let files = vec![(format!("images/{}.png", input.stem), Contents::Bytes(bytes))];
     Ok(Ok(Product { facts, files, notes: Vec::new() }))
 }

@@ -5,12 +5,13 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use image::RgbImage;
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::data::claim::claim;
-use crate::data::import::{Refused, walk, within};
+use crate::data::import::{Refused, original, walk, within};
 use crate::data::prepare::art::stem;
 use crate::data::prepare::copy::copy;
 use crate::data::prepare::lines;
@@ -175,6 +176,35 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync> Step<T> {
         Ok(Step { folder: folder.to_path_buf(), records, report: Report::default(), files: 0, fresh: 0 })
     }
 
+    /// The pictures in a folder and below it, in the order of their names, for a step that writes `output` as [`Step::begin`]
+    /// takes it. What is wrong with the folder's files is in the report.
+    ///
+    /// # Errors
+    /// As [`pictures`] and [`Step::begin`].
+    pub fn over(input: &Path, output: &Path, what: &str, settings: &impl Serialize) -> Result<(Vec<Input>, Step<T>)> {
+        let mut problems = Report::default();
+        let inputs = pictures(input, output, &mut problems)?;
+        let mut step = Step::begin(output, what, settings)?;
+        step.report.problems.extend(problems.problems);
+        Ok((inputs, step))
+    }
+
+    /// [`Step::run`] with decoded pictures: a file that cannot be read is refused.
+    ///
+    /// # Errors
+    /// As [`Step::run`].
+    pub fn run_pictures(
+        &mut self,
+        inputs: &[Input],
+        chunk: usize,
+        make: impl Fn(&Input, RgbImage) -> Result<Result<Product<T>, Refused>> + Sync,
+    ) -> Result<Vec<(Input, T)>> {
+        self.run(inputs, chunk, |input| match original(&input.path) {
+            Err(refused) => Ok(Err(refused)),
+            Ok(picture) => make(input, picture),
+        })
+    }
+
     /// Lets `make` look at all files, `chunk` of them in parallel before their outputs are written. Files that an earlier run
     /// has seen as they are now are passed over. Returns those that went through, with what is known of them.
     ///
@@ -277,7 +307,7 @@ impl Contents {
 }
 
 /// Writes a table as a CSV file that appears under its name only when it is whole.
-pub(super) fn write_table<C: AsRef<[u8]>>(
+pub(in crate::data::prepare) fn write_table<C: AsRef<[u8]>>(
     path: &Path,
     columns: &[&str],
     rows: impl IntoIterator<Item = Vec<C>>,

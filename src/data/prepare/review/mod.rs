@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use apply::{ReviewReport, Undecided};
 pub use decisions::{Decision, Decisions, Line};
-pub use sheet::{Entry, Sheet, SheetOptions};
+pub use sheet::{Entry, Sheet, SheetOptions, changed_thumbnails, thumbnails};
 pub(in crate::data::prepare) use sheet::{Noted, sheet_of};
 
 use crate::data::import::walk;

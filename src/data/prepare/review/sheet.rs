@@ -177,6 +177,58 @@ fn thumbnail(picture: &RgbImage, side: u32) -> image::ImageResult<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
+/// The picture in the middle of a white square; a larger one is made as small as that.
+fn square(picture: &RgbImage, side: u32) -> RgbImage {
+    if picture.width().max(picture.height()) > side {
+        return fit::letterbox(picture, side, Background::default(), Filter::Box);
+    }
+    let mut square = RgbImage::from_pixel(side, side, image::Rgb([255; 3]));
+    let at = |length: u32| i64::from((side - length) / 2);
+    imageops::replace(&mut square, picture, at(picture.width()), at(picture.height()));
+    square
+}
+
+fn figure(pictures: &[RgbImage], columns: usize, captions: impl IntoIterator<Item = String>) -> Result<Grid> {
+    Ok(Grid::from_rgb(pictures)?.nrow(columns.max(1)).padding(4).scale(1).pad_value(1.0).captions(captions))
+}
+
+/// Pictures below a folder as a figure: each in a square of `side` pixels, `columns` of them in a row, with a line of text
+/// below.
+///
+/// # Errors
+/// When there is no picture, or one cannot be read.
+pub fn thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+    folder: impl AsRef<Path>,
+    files: &[(F, C)],
+    columns: usize,
+    side: u32,
+) -> Result<Grid> {
+    changed_thumbnails(folder, files, columns, side, |_, picture| Ok(picture))
+}
+
+/// [`thumbnails`] of pictures into which something is drawn before they are made small: `change` is told the number of the
+/// picture.
+///
+/// # Errors
+/// As [`thumbnails`], and those of `change`.
+pub fn changed_thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+    folder: impl AsRef<Path>,
+    files: &[(F, C)],
+    columns: usize,
+    side: u32,
+    change: impl Fn(usize, RgbImage) -> Result<RgbImage> + Sync,
+) -> Result<Grid> {
+    let folder = folder.as_ref();
+    let small = |(i, (file, _)): (usize, &(F, C))| {
+        let path = folder.join(file.as_ref());
+        let picture = original(&path)
+            .map_err(|Refused(kind, detail)| Error::file(&path, kind, "a picture that can be read", detail))?;
+        Ok(square(&change(i, picture)?, side))
+    };
+    let pictures = files.par_iter().enumerate().map(small).collect::<Result<Vec<_>>>()?;
+    figure(&pictures, columns, files.iter().map(|(_, caption)| caption.as_ref().to_string()))
+}
+
 impl Sheet {
     /// The pictures, in the order of their names.
     pub fn entries(&self) -> &[Entry] {
@@ -229,22 +281,13 @@ impl Sheet {
 
     fn part(&self, entries: &[Entry], columns: usize, page: String) -> Result<Grid> {
         let standing = self.decisions.standing();
-        let square = |entry: &Entry| {
+        let small = |entry: &Entry| {
             let wrong = |error: image::ImageError| {
                 Error::invalid(entry.file.as_str(), error.to_string(), "a thumbnail that can be read", "")
             };
-            let picture = image::load_from_memory(&entry.thumbnail).map_err(wrong)?.into_rgb8();
-            Ok(match picture.width().max(picture.height()) > self.thumbnail {
-                true => fit::letterbox(&picture, self.thumbnail, Background::default(), Filter::Box),
-                false => {
-                    let mut square = RgbImage::from_pixel(self.thumbnail, self.thumbnail, image::Rgb([255; 3]));
-                    let at = |length: u32| i64::from((self.thumbnail - length) / 2);
-                    imageops::replace(&mut square, &picture, at(picture.width()), at(picture.height()));
-                    square
-                }
-            })
+            Ok(square(&image::load_from_memory(&entry.thumbnail).map_err(wrong)?.into_rgb8(), self.thumbnail))
         };
-        let pictures = entries.iter().map(square).collect::<Result<Vec<_>>>()?;
+        let pictures = entries.iter().map(small).collect::<Result<Vec<_>>>()?;
         let caption = |entry: &Entry| {
             let sign = match standing.get(entry.file.as_str()).map(|line| line.decision) {
                 Some(Decision::Drop) => "✗ ",
@@ -255,13 +298,8 @@ impl Sheet {
             let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
             format!("{sign}{}{flags}", entry.file)
         };
-        Ok(Grid::from_rgb(&pictures)?
-            .nrow(columns.max(1))
-            .padding(4)
-            .scale(1)
-            .pad_value(1.0)
-            .title(format!("{}{page}", self.title))
-            .captions(entries.iter().map(caption)))
+        let grid = figure(&pictures, columns, entries.iter().map(caption))?;
+        Ok(grid.title(format!("{}{page}", self.title)))
     }
 
     /// The sheet as a page that needs nothing else: the pictures small, `columns` in a row (0: as many as fit) and `page` at

@@ -133,10 +133,7 @@ impl PoseReader {
     /// # Errors
     /// When the file cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>) -> Result<PoseReader> {
-        let path = path.as_ref();
-        let (about, tensors) = trained::open(path, KIND, "tachie data train-keypoints")?;
-        PoseReader::of(tensors, about)
-            .map_err(|error| Error::file(path, error.to_string(), "weights of a reader of key points", ""))
+        trained::open(path, KIND, "tachie data train-keypoints", PoseReader::of)
     }
 
     /// A text that differs whenever the network does.

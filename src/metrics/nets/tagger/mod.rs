@@ -20,9 +20,11 @@ use super::reader::{Network, Outputs};
 use super::resize::{Protocol, bicubic};
 use super::{BATCH, full_batch, in_batches};
 use crate::data::batch::Images;
+use crate::data::dataset::Dataset;
 use crate::data::tags::{Labels, TagSet};
 use crate::hash::sha256_of;
 use crate::metrics::labels::attributes::{AttributePrecision, Decision, Request};
+use crate::metrics::labels::reliability::Reliability;
 use crate::ops::activation::sigmoid;
 use crate::ops::arithmetic;
 use crate::weights::safetensors;
@@ -34,6 +36,8 @@ pub use super::reader::{FEATURES, SIDE};
 const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
 /// How often labels look at a picture.
 const VIEWS: usize = 4;
+/// Pictures of a data set in memory at once.
+const CHUNK: usize = 64;
 /// What files of weights say they are.
 const KIND: &str = "tagger";
 
@@ -189,6 +193,20 @@ impl Tagger {
     /// As [`Tagger::labels_of`] and [`AttributePrecision::of`].
     pub fn precision(&self, requests: &[Request], pictures: &[RgbImage]) -> Result<AttributePrecision> {
         AttributePrecision::of(requests, &self.labels_of(pictures)?, Decision::new())
+    }
+
+    /// How far its labels can be relied upon: what it reads in the pictures of a data set against their labels.
+    ///
+    /// # Errors
+    /// As [`Tagger::labels_of`] and [`Reliability::of`], and when a picture cannot be read.
+    pub fn reliability(&self, dataset: &Dataset) -> Result<Reliability> {
+        let (mut known, mut read) = (Vec::new(), Vec::new());
+        for chunk in (0..dataset.len()).collect::<Vec<_>>().chunks(CHUNK) {
+            let pictures = chunk.iter().map(|&i| dataset.image(i)).collect::<Result<Vec<_>>>()?;
+            known.extend(chunk.iter().map(|&i| dataset.labels(i)).collect::<Result<Vec<_>>>()?);
+            read.extend(self.labels_of(&pictures)?);
+        }
+        Reliability::of(&known, &read, Decision::new())
     }
 
     /// `take` of what the network makes of pictures, behind each other on the CPU.

@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, Tensor};
-use candle_nn::ops::{log_softmax, softmax};
+use candle_nn::ops::softmax;
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::example::{Example, changed, squeezed};
 use super::network::{ANSWERS, Backbone, Network};
-use crate::data::import::original;
-use crate::data::prepare::clothing::step::{Product, Step, StepReport, pictures, write_table};
-use crate::data::report::Report;
+use crate::data::prepare::clothing::step::{Product, Step, StepReport, write_table};
+use crate::losses::attribute::surprise;
 use crate::metrics::nets::trunk::normalized;
 use crate::metrics::nets::weights::read_any;
 use crate::nn::params::{ParamStore, Training};
 use crate::rng::Seed;
 use crate::train::gan::Player;
 use crate::train::supervised::Supervised;
-use crate::weights::safetensors;
+use crate::weights::trained;
 use crate::{Error, Result};
 
 /// Name of the table of what a classifier says of pictures.
@@ -80,14 +79,7 @@ impl ClassifierOptions {
 #[derive(Clone, Debug)]
 pub struct PairClassifier {
     network: Network,
-    params: ParamStore,
-    options: ClassifierOptions,
-}
-
-/// What a file of weights says of itself.
-#[derive(Serialize, Deserialize)]
-struct About {
-    kind: String,
+    tensors: BTreeMap<String, Tensor>,
     options: ClassifierOptions,
 }
 
@@ -130,18 +122,17 @@ impl PairClassifier {
             let (pictures, wanted) = of_batch(&examples, options, &course, step)?;
             let mut dropout = seed.stream(&format!("pairs/dropout/{step}"));
             let logits = network.forward(&normalized(&pictures)?, Some(&mut dropout))?;
-            // Cross entropy: the mean over the pictures of −log of what the right answer got.
-            Ok((log_softmax(&logits, D::Minus1)?.mul(&wanted)?.sum_all()? / -(batch as f64))?)
+            surprise(&logits, &wanted)
         };
         let (average, _) = course.run("the classifier of pairs", &params, of_step, progress)?;
-        PairClassifier::of(without_prefix(average.tensors()), options.clone())
+        PairClassifier::of(Supervised::weights(&average), options.clone())
     }
 
     fn of(tensors: BTreeMap<String, Tensor>, options: ClassifierOptions) -> Result<PairClassifier> {
         let params = ParamStore::blank(&Device::Cpu, DType::F32)?;
         let network = Network::new(&params.view(Training::Nothing), options.backbone)?;
         params.load(&tensors)?;
-        Ok(PairClassifier { network, params, options })
+        Ok(PairClassifier { network, tensors, options })
     }
 
     /// How it was trained.
@@ -187,14 +178,10 @@ impl PairClassifier {
     /// When a folder cannot be read or written, or `output` holds anything but the scores of this classifier.
     pub fn score(&self, input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<(Vec<(String, f64)>, StepReport)> {
         let (input, output) = (input.as_ref(), output.as_ref());
-        let mut problems = Report::default();
-        let inputs = pictures(input, output, &mut problems)?;
-        let weights = blake3::hash(&safetensors::serialize(&self.params.tensors(), KIND)?).to_hex().to_string();
-        let mut step: Step<f64> = Step::begin(output, "score pictures", &weights)?;
-        step.report.problems.extend(problems.problems);
-        let made = step.run(&inputs, CHUNK, |input| match original(&input.path) {
-            Err(refused) => Ok(Err(refused)),
-            Ok(picture) => Ok(Ok(Product { facts: self.probability(&picture)?, files: vec![], notes: vec![] })),
+        let network = trained::fingerprint(KIND, &self.options, &self.tensors)?;
+        let (inputs, mut step) = Step::<f64>::over(input, output, "score pictures", &network)?;
+        let made = step.run_pictures(&inputs, CHUNK, |_, picture| {
+            Ok(Ok(Product { facts: self.probability(&picture)?, files: vec![], notes: vec![] }))
         })?;
         let scores: Vec<(String, f64)> = made.into_iter().map(|(input, value)| (input.file, value)).collect();
         let row = |(file, value): &(String, f64)| vec![file.clone(), format!("{value:.4}")];
@@ -209,10 +196,7 @@ impl PairClassifier {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let about = About { kind: KIND.into(), options: self.options.clone() };
-        let about = serde_json::to_string(&about)
-            .map_err(|error| Error::invalid("classifier of pairs", error.to_string(), "settings for JSON", ""))?;
-        safetensors::write(path, &self.params.tensors(), &about)
+        trained::save(path, KIND, &self.options, &self.tensors)
     }
 
     /// Reads a file that [`PairClassifier::save`] has written.
@@ -220,15 +204,7 @@ impl PairClassifier {
     /// # Errors
     /// When it cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>) -> Result<PairClassifier> {
-        let path = path.as_ref();
-        let file = safetensors::read(path)?;
-        let about = file.metadata.get(safetensors::ABOUT).and_then(|text| serde_json::from_str::<About>(text).ok());
-        let Some(about) = about.filter(|about| about.kind == KIND) else {
-            let hint = "`tachie data classify-pairs` writes one.";
-            return Err(Error::file(path, "weights of something else", "weights of the classifier of pairs", hint));
-        };
-        PairClassifier::of(file.tensors, about.options)
-            .map_err(|error| Error::file(path, error.to_string(), "weights of the classifier of pairs", ""))
+        trained::open(path, KIND, "tachie data classify-pairs", PairClassifier::of)
     }
 }
 
@@ -283,9 +259,4 @@ fn start_from(path: &Path, params: &ParamStore) -> Result<()> {
         return Err(Error::file(path, missing.join(", "), "the convolutions of the classifier's backbone", hint));
     }
     params.load(&tensors)
-}
-
-fn without_prefix(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    let prefix = format!("{}.", Player::Classifier.prefix());
-    tensors.into_iter().map(|(name, tensor)| (name.trim_start_matches(prefix.as_str()).into(), tensor)).collect()
 }

@@ -155,19 +155,35 @@ impl Labels {
         let given = self.given();
         let label = |decision: Decision| if decision == Decision::Keep { Label::Pair } else { Label::Other };
         let standing = decisions.standing();
-        let fresh = standing.into_iter().filter(|(file, _)| !given.contains_key(file)).map(|(file, line)| {
-            let asked = self.rows.iter().find(|row| row.file == file);
-            Row {
-                file: file.to_string(),
-                label: Some(label(line.decision)),
-                round: asked.map_or(0, |row| row.round),
-                probability: asked.and_then(|row| row.probability),
-            }
-        });
-        let fresh: Vec<Row> = fresh.collect();
+        let fresh = standing.into_iter().filter(|(file, _)| !given.contains_key(file));
+        let fresh: Vec<Row> = fresh.map(|(file, line)| self.labelled(file, label(line.decision))).collect();
         let count = fresh.len();
         self.add(fresh)?;
         Ok(count)
+    }
+
+    /// Gives labels to pictures that were asked about and have none, where somebody knows one: `of` is told the file. Returns
+    /// how many got one.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn answer(&mut self, of: impl Fn(&str) -> Option<Label>) -> Result<usize> {
+        let open = self.open_questions().into_iter();
+        let fresh: Vec<Row> = open.filter_map(|file| Some(self.labelled(file, of(file)?))).collect();
+        let count = fresh.len();
+        self.add(fresh)?;
+        Ok(count)
+    }
+
+    /// A row with a label, of the round in which the picture was asked about.
+    fn labelled(&self, file: &str, label: Label) -> Row {
+        let asked = self.rows.iter().find(|row| row.file == file);
+        Row {
+            file: file.to_string(),
+            label: Some(label),
+            round: asked.map_or(0, |row| row.round),
+            probability: asked.and_then(|row| row.probability),
+        }
     }
 
     /// Adds rows at the end; what is there stays as it is, byte by byte.
@@ -249,6 +265,13 @@ mod tests {
         let labels = Labels::open(&path).unwrap();
         assert_eq!((labels.given()["c.png"], labels.given()["b.png"]), (Label::Other, Label::Unclear));
         assert!(labels.open_questions().is_empty() && labels.round() == 2);
+        let mut labels = labels;
+        labels.add(vec![row("d.png", 3), row("e.png", 3)]).unwrap();
+        assert_eq!(labels.answer(|file| (file == "d.png").then_some(Label::Pair)).unwrap(), 1);
+        let mut labels = Labels::open(&path).unwrap();
+        assert_eq!((labels.given()["d.png"], labels.open_questions()), (Label::Pair, vec!["e.png"]));
+        assert_eq!(labels.labelled_round(), 3);
+        assert_eq!((labels.answer(|_| Some(Label::Other)).unwrap(), labels.answer(|_| None).unwrap()), (1, 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::classifier::ClassifierOptions;
 use super::labels::{LABELS, Label, Labels, Row};
 use super::trained::{Trained, write_sheet};
-use crate::data::import::{Refused, header, original};
+use crate::data::import::{Refused, header};
 use crate::data::prepare::clothing::step::{Contents, Input, Product, Step, StepReport, pictures};
 use crate::data::report::{Action, Report};
 use crate::{Error, Result};
@@ -64,6 +64,8 @@ pub struct RoundReport {
     pub waiting: usize,
     /// The classifier's file, once there is one.
     pub classifier: Option<PathBuf>,
+    /// The probability of a pair of every picture, as it says, in the order of their names.
+    pub scores: Vec<(String, f64)>,
     /// Of the labels that were held out, how many the classifier gave itself, and how many there are.
     pub held_out: Option<[usize; 2]>,
     /// Where labels and the classifier disagree, the most certain first: mistakes of either.
@@ -139,6 +141,7 @@ pub fn classify_round(
         asked: Vec::new(),
         waiting,
         classifier: None,
+        scores: Vec::new(),
         held_out: None,
         disagreements: Vec::new(),
         sheets: Vec::new(),
@@ -265,9 +268,8 @@ fn look(input: &Path, work: &Path, options: &RoundOptions) -> Result<(Vec<Input>
     let mut problems = Report::default();
     let inputs = pictures(input, work, &mut problems)?;
     let mut step: Step<(u32, u32)> = Step::begin(&work.join("seen"), "look at pictures", &())?;
-    let seen = step.run(&inputs, CHUNK, |input| {
-        let picture = original(&input.path);
-        Ok(picture.map(|picture| Product { facts: picture.dimensions(), files: vec![], notes: vec![] }))
+    let seen = step.run_pictures(&inputs, CHUNK, |_, picture| {
+        Ok(Ok(Product { facts: picture.dimensions(), files: vec![], notes: vec![] }))
     })?;
     problems.problems.extend(step.report.problems.iter().cloned());
     step.finish(seen.len())?;

@@ -97,6 +97,7 @@ impl Trained {
         report.disagreements.sort_by(|a, b| certainty(b).total_cmp(&certainty(a)).then(a.file.cmp(&b.file)));
         report.held_out = (held > 0).then_some([right, held]);
         report.classifier = Some(self.folder.join(CLASSIFIER));
+        report.scores.clone_from(&self.scores);
         let word = |pair: bool| if pair { Label::Pair.word() } else { Label::Other.word() };
         let rows = report.disagreements.iter().map(|one| {
             let held = if one.held_out { "1" } else { "0" };

@@ -19,14 +19,13 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::boxes::{Boxes, Detection};
-use super::step::{Product, Step, StepReport, pictures};
-use crate::data::import::original;
+use super::step::{Product, Step, StepReport};
 use crate::data::manifest::Filter;
-use crate::data::report::Report;
 use crate::data::resize;
+use crate::metrics::nets::weights::read_any;
 use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training as Tracked};
-use crate::weights::{pytorch, safetensors, trained};
+use crate::weights::trained;
 use crate::{Error, Result};
 
 use geometry::{Corners, Prior, suppressed};
@@ -136,10 +135,7 @@ impl Detector {
     /// # Errors
     /// When the file cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Detector> {
-        let path = path.as_ref();
-        let (about, tensors) = trained::open(path, KIND, "tachie data train-detector")?;
-        Detector::of(tensors, about, device)
-            .map_err(|error| Error::file(path, error.to_string(), "weights of a detector", ""))
+        trained::open(path, KIND, "tachie data train-detector", |tensors, about| Detector::of(tensors, about, device))
     }
 
     /// Takes the weights of torchvision's `ssd300_vgg16` out of a file of `torch.save` or safetensors. `classes` are its
@@ -149,7 +145,7 @@ impl Detector {
     /// When the file cannot be read, or is not of this network and so many classes.
     pub fn import(path: impl AsRef<Path>, classes: &[String], device: &Device) -> Result<Detector> {
         let path = path.as_ref();
-        let tensors = published(path)?;
+        let tensors = read_any(path)?;
         let about = About { config: SsdConfig::torchvision(), classes: classes.to_vec(), training: None };
         Detector::of(tensors, about, device).map_err(|error| {
             let expected = format!("torchvision's SSD300 for {} classes and the background", classes.len());
@@ -198,14 +194,6 @@ impl Detector {
     }
 }
 
-/// The tensors of a published file.
-fn published(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let starts = std::fs::read(path).map_err(|source| Error::io("read the weights", path, source))?;
-    let tensors =
-        if pytorch::is_one(&starts) { pytorch::read(path)? } else { safetensors::parse(path, &starts)?.tensors };
-    Ok(tensors)
-}
-
 /// Pictures of the network's size as it sees them: `[N, 3, S, S]`.
 fn tensor_of(pictures: &[&RgbImage], config: &SsdConfig, device: &Device) -> Result<Tensor> {
     let SsdConfig { size, mean, deviation, .. } = *config;
@@ -232,18 +220,12 @@ pub fn detect_folder(
     find: &Find,
 ) -> Result<(Boxes, StepReport)> {
     let (input, output) = (input.as_ref(), output.as_ref());
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
     let settings = (find, trained::fingerprint(KIND, &detector.about, &detector.tensors)?);
-    let mut step: Step<Vec<Detection>> = Step::begin(output, "detect", &settings)?;
-    step.report.problems.extend(problems.problems);
-    let made = step.run(&inputs, CHUNK, |input| match original(&input.path) {
-        Err(refused) => Ok(Err(refused)),
-        Ok(picture) => {
-            let facts = detector.detect(&picture, find)?;
-            let notes = if facts.is_empty() { vec![("nothing found".into(), String::new())] } else { Vec::new() };
-            Ok(Ok(Product { facts, files: Vec::new(), notes }))
-        }
+    let (inputs, mut step) = Step::<Vec<Detection>>::over(input, output, "detect", &settings)?;
+    let made = step.run_pictures(&inputs, CHUNK, |_, picture| {
+        let facts = detector.detect(&picture, find)?;
+        let notes = if facts.is_empty() { vec![("nothing found".into(), String::new())] } else { Vec::new() };
+        Ok(Ok(Product { facts, files: Vec::new(), notes }))
     })?;
     let report = step.finish(made.len())?;
     let one = |(input, found): (super::step::Input, Vec<Detection>)| {

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::examples::{Examples, Truth, changed};
 use super::geometry::{Corners, Prior, matched, overlap};
 use super::network::{Answers, Ssd, SsdConfig};
-use super::{About, Detector, Find, published, tensor_of};
+use super::{About, Detector, Find, tensor_of};
 use crate::losses::multibox::multibox;
+use crate::metrics::nets::weights::read_any;
 use crate::nn::norm::Mode;
 use crate::nn::params::{ParamStore, Training as Tracked};
 use crate::rng::Seed;
@@ -61,7 +62,7 @@ impl Start {
     pub fn open(path: impl AsRef<Path>) -> Result<Start> {
         let path = path.as_ref();
         let named = |(name, tensor): (String, Tensor)| (own_name(&name), tensor);
-        Ok(Start { path: path.to_path_buf(), tensors: published(path)?.into_iter().map(named).collect() })
+        Ok(Start { path: path.to_path_buf(), tensors: read_any(path)?.into_iter().map(named).collect() })
     }
 
     /// Puts what fits into the network's parameters; returns how many tensors these are.

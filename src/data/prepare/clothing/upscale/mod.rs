@@ -14,11 +14,10 @@ use candle_core::{DType, Device, Tensor};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
-use super::step::{Contents, Input, Product, Step, StepReport, pictures};
+use super::step::{Contents, Input, Product, Step, StepReport};
 use crate::data::batch::Images;
-use crate::data::import::{Refused, original};
+use crate::data::import::Refused;
 use crate::data::manifest::Filter;
-use crate::data::report::Report;
 use crate::data::resize;
 use crate::nn::blocks::SrResidual;
 use crate::nn::conv::{Conv2d, ConvSpec};
@@ -140,10 +139,7 @@ impl Upscaler {
     /// # Errors
     /// When the file cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Upscaler> {
-        let path = path.as_ref();
-        let (about, tensors) = trained::open(path, KIND, "tachie data train-upscaler")?;
-        Upscaler::of(tensors, about, device)
-            .map_err(|error| Error::file(path, error.to_string(), format!("weights of a {KIND}"), ""))
+        trained::open(path, KIND, "tachie data train-upscaler", |tensors, about| Upscaler::of(tensors, about, device))
     }
 
     /// How it was trained.
@@ -240,24 +236,18 @@ pub fn upscale(
     if let Some(side) = options.side.filter(|side| !(4..=LONGEST).contains(side)) {
         return Err(Error::invalid("side", side.to_string(), format!("4 to {LONGEST} pixels"), ""));
     }
-    let mut problems = Report::default();
-    let inputs = pictures(input, output, &mut problems)?;
     let print = network.map(|network| trained::fingerprint(KIND, &network.about, &network.tensors)).transpose()?;
-    let mut step: Step<Enlarged> = Step::begin(output, "upscale", &(options, print))?;
-    step.report.problems.extend(problems.problems);
-    let made = step.run(&inputs, CHUNK, |input| enlarge(input, network, options))?;
+    let (inputs, mut step) = Step::<Enlarged>::over(input, output, "upscale", &(options, print))?;
+    let made = step.run_pictures(&inputs, CHUNK, |input, picture| enlarge(input, picture, network, options))?;
     step.finish(made.len())
 }
 
 fn enlarge(
     input: &Input,
+    picture: RgbImage,
     network: Option<&Upscaler>,
     options: &UpscaleOptions,
 ) -> Result<Result<Product<Enlarged>, Refused>> {
-    let picture = match original(&input.path) {
-        Ok(picture) => picture,
-        Err(refused) => return Ok(Err(refused)),
-    };
     let from = picture.dimensions();
     let (doublings, to) = options.plan(from);
     if doublings > 0 && to.0.max(to.1) > LONGEST {
