@@ -144,6 +144,11 @@ impl<P: Paper> Editing for Adversaries<P> {
         config.strength
     }
 
+    fn remedy(config: &EditorConfig<P>) -> String {
+        let weight = config.objective.reconstruction;
+        format!("Lower `objective.reconstruction` from {weight} to {}", weight / 10.0)
+    }
+
     fn edit(&self, pictures: &Tensor, from: &Tensor, to: &Tensor) -> Result<Tensor> {
         let told = self.config.generator.coding.of(from, to)?;
         self.generator.decode(&self.generator.encode(pictures, Mode::Eval)?, &told, Mode::Eval)
