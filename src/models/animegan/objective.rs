@@ -228,7 +228,10 @@ impl<P: Paper> Gan for Adversaries<P> {
         self.shown.keep(batch, &asked.from, step.number)?;
         let (moves, coding) = (step.moves(Player::Generator), self.config.generator.coding);
         let generator = if moves { &self.generator } else { &self.resting };
-        let features = generator.encode(&batch.images, Mode::Train)?;
+        let features = match self.config.masks {
+            None => generator.encode(&batch.images, Mode::Train)?,
+            Some(masks) => generator.encode(&masks.cut(&batch.images, step)?, Mode::Train)?,
+        };
         step.put("made", generator.decode(&features, &coding.of(&asked.from, &asked.to)?, Mode::Train)?);
         if moves {
             step.put("kept", generator.decode(&features, &coding.of(&asked.from, &asked.from)?, Mode::Train)?);

@@ -15,6 +15,7 @@
 
 mod coding;
 mod figures;
+mod masks;
 mod own;
 mod protocol;
 mod schedule;
@@ -38,11 +39,12 @@ use crate::{Error, Result};
 
 pub use coding::Coding;
 pub(crate) use coding::{Asked, beside};
+pub use masks::Masks;
 pub use own::{EditedPicture, labels_of_face, open_picture};
 pub use protocol::{EditReport, EditTruth, Protocol, TruthRow};
 pub use schedule::{Fall, Schedule};
 pub(crate) use shown::Shown;
-pub use study::Study;
+pub use study::{Editors, Study};
 
 /// A model that makes of a picture and its labels the same picture with other labels.
 pub trait Editing: Gan {

@@ -264,18 +264,19 @@ impl EditTruth {
     /// When the table cannot be made.
     pub fn table(&self) -> Result<Table> {
         let rows = || self.rows.iter();
-        let columns: [(&str, fn(&TruthRow) -> f64, usize); 5] = [
-            ("accuracy", |row| row.right as f64 / row.edits as f64, 2),
-            ("PSNR", |row| row.psnr, 2),
-            ("PSNR unedited", |row| row.psnr_unedited, 2),
-            ("PSNR where it changes", |row| row.there, 2),
-            ("unedited there", |row| row.there_unedited, 2),
+        let share = |row: &TruthRow| row.right as f64 / row.edits as f64;
+        let columns = [
+            ("accuracy", rows().map(share).collect::<Vec<f64>>()),
+            ("PSNR", rows().map(|row| row.psnr).collect()),
+            ("PSNR unedited", rows().map(|row| row.psnr_unedited).collect()),
+            ("PSNR where it changes", rows().map(|row| row.there).collect()),
+            ("unedited there", rows().map(|row| row.there_unedited).collect()),
         ];
         let mut table = Table::builder()
             .text("tag", rows().map(|row| row.tag.clone()))
             .integers("edits", rows().map(|row| row.edits));
-        for (name, of, digits) in columns {
-            table = table.numbers(name, rows().map(of)).digits(name, digits);
+        for (name, values) in columns {
+            table = table.numbers(name, values).digits(name, 2);
         }
         table
             .caption("Edits against the face drawn with that label")

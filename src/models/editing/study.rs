@@ -1,13 +1,17 @@
 //! Tables 1 and 2 of ANIMEGAN on any labelled pictures: all models trained alike and judged alike (specs/faces.md C.5).
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Device;
 
-use super::Editing;
+use super::{EditReport, Editing, Protocol};
 use crate::Result;
+use crate::data::batch::Images;
 use crate::data::dataset::Dataset;
-use crate::metrics::evaluate::{Evaluation, Metric, Results};
+use crate::data::tags::Labels;
+use crate::metrics::evaluate::{self, Evaluation, Metric, Results};
 use crate::metrics::pictures::ssim::Ssim;
 use crate::metrics::score::mean_and_deviation;
 use crate::models::animegan::{Adversarial, Adversaries, Animegan, EditorConfig, ObjectiveConfig, OfAnimegan};
@@ -17,6 +21,7 @@ use crate::models::baselines::{fadernet, icgan, stargan};
 use crate::models::model::Model;
 use crate::models::study::{Course, Length};
 use crate::rng::Seed;
+use crate::show::grid::Grid;
 use crate::show::table::{Best, Table};
 
 /// What table 1 prints: adversarial loss, PSNR of three trainings of 2,000 iterations, and the weight of the gradient penalty
@@ -92,21 +97,20 @@ impl Study {
         Study { seed, ..self }
     }
 
-    /// Trains all on `train`, in folders of their own below `out`; runs that were begun go on. What comes back judges what
-    /// they make of `test`; [`Evaluation::beside`] are the pictures.
+    /// Trains all on these pictures, in folders of their own below `out`; runs that were begun go on.
     ///
     /// # Errors
     /// When the data have no labels, or a training diverges.
-    pub fn train(&self, train: &Dataset, test: &Dataset, out: impl AsRef<Path>, device: &Device) -> Result<Evaluation> {
+    pub fn train(&self, train: &Dataset, out: impl AsRef<Path>, device: &Device) -> Result<Editors> {
         let work = Work { course: Course { length: self.length, seed: self.seed }, train, out: out.as_ref(), device };
-        let all = Evaluation::on(test);
         match self.rows {
-            Rows::Losses(times) => self.losses(times, &work, all),
-            Rows::Models => self.models(&work, all),
+            Rows::Losses(times) => self.losses(times, &work),
+            Rows::Models => self.models(&work),
         }
     }
 
-    fn losses(&self, times: usize, work: &Work, mut all: Evaluation) -> Result<Evaluation> {
+    fn losses(&self, times: usize, work: &Work) -> Result<Editors> {
+        let mut all = Vec::new();
         let config = if self.tiny { Animegan::tiny() } else { Animegan::paper() };
         for (name, adversarial, _, penalty) in TABLE1 {
             for time in 1..=times {
@@ -115,14 +119,13 @@ impl Study {
                 let seed = if time == 1 { self.seed } else { self.seed.child(&format!("repetition/{time}")) };
                 let work = Work { course: Course { seed, ..work.course.clone() }, ..*work };
                 let name = repetition(name, time);
-                let model = work.model::<Adversaries<OfAnimegan>>(&name, &config)?;
-                all = all.model(name, &model);
+                all.push(work.model::<Adversaries<OfAnimegan>>(&name, &config)?);
             }
         }
-        Ok(all)
+        Ok(Editors(all))
     }
 
-    fn models(&self, work: &Work, all: Evaluation) -> Result<Evaluation> {
+    fn models(&self, work: &Work) -> Result<Editors> {
         let tiny = self.tiny;
         let of_icgan = if tiny { icgan::Icgan::tiny() } else { icgan::Icgan::paper() };
         let of_fadernet = if tiny { fadernet::Fadernet::tiny() } else { fadernet::Fadernet::paper() };
@@ -131,13 +134,14 @@ impl Study {
         let of_stgan = if tiny { Stgan::tiny() } else { Stgan::paper() };
         let of_animegan = if tiny { Animegan::tiny() } else { Animegan::paper() };
         let [first, second, third, fourth, fifth, sixth] = TABLE2.map(|(name, ..)| name);
-        Ok(all
-            .model(first, &work.model::<icgan::Adversaries>(first, &of_icgan)?)
-            .model(second, &work.model::<fadernet::Adversaries>(second, &of_fadernet)?)
-            .model(third, &work.model::<Adversaries<OfAttgan>>(third, &of_attgan)?)
-            .model(fourth, &work.model::<stargan::Adversaries>(fourth, &of_stargan)?)
-            .model(fifth, &work.model::<Adversaries<OfStgan>>(fifth, &of_stgan)?)
-            .model(sixth, &work.model::<Adversaries<OfAnimegan>>(sixth, &of_animegan)?))
+        Ok(Editors(vec![
+            work.model::<icgan::Adversaries>(first, &of_icgan)?,
+            work.model::<fadernet::Adversaries>(second, &of_fadernet)?,
+            work.model::<Adversaries<OfAttgan>>(third, &of_attgan)?,
+            work.model::<stargan::Adversaries>(fourth, &of_stargan)?,
+            work.model::<Adversaries<OfStgan>>(fifth, &of_stgan)?,
+            work.model::<Adversaries<OfAnimegan>>(sixth, &of_animegan)?,
+        ]))
     }
 
     /// PSNR and SSIM as the script of STGAN's authors has them, which both tables use.
@@ -145,13 +149,13 @@ impl Study {
         [Metric::psnr(), Ssim::uniform().into()]
     }
 
-    /// [`train`](Study::train), judged by [`metrics`](Study::metrics). [`table`](Study::table) sets the printed numbers
-    /// beside it.
+    /// [`train`](Study::train), then judges by [`metrics`](Study::metrics) what all make of `test`. [`table`](Study::table)
+    /// sets the printed numbers beside it.
     ///
     /// # Errors
     /// As [`train`](Study::train).
     pub fn run(&self, train: &Dataset, test: &Dataset, out: impl AsRef<Path>, device: &Device) -> Result<Results> {
-        self.train(train, test, out, device)?.metrics(Study::metrics()).run()
+        self.train(train, out, device)?.evaluation(test).metrics(Study::metrics()).run()
     }
 
     /// What was found of the models, with what the paper prints beside it.
@@ -224,9 +228,100 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn model<G: Editing>(&self, name: &str, config: &G::Config) -> Result<Model<G>> {
+    fn model<G: Editing>(&self, name: &str, config: &G::Config) -> Result<(String, Arc<dyn Editor>)>
+    where
+        Model<G>: evaluate::Model,
+    {
         let folder = self.out.join(name.to_lowercase().replace(' ', "-"));
-        self.course.train::<G>(config, G::side(config) as u32, self.train, &folder, self.device)
+        let model = self.course.train::<G>(config, G::side(config) as u32, self.train, &folder, self.device)?;
+        Ok((name.to_string(), Arc::new(model)))
+    }
+}
+
+/// A trained model that edits, whichever it is.
+trait Editor: Send + Sync {
+    fn judged(&self, evaluation: Evaluation, name: &str) -> Evaluation;
+    fn report(&self, faces: &Dataset, protocol: Protocol) -> Result<EditReport>;
+    fn made(&self, pictures: &Images, shown: &[Labels], wish: &str) -> Result<Images>;
+}
+
+impl<G: Editing> Editor for Model<G>
+where
+    Model<G>: evaluate::Model,
+{
+    fn judged(&self, evaluation: Evaluation, name: &str) -> Evaluation {
+        evaluation.model(name, self)
+    }
+
+    fn report(&self, faces: &Dataset, protocol: Protocol) -> Result<EditReport> {
+        self.edit_report(faces, protocol, None)
+    }
+
+    fn made(&self, pictures: &Images, shown: &[Labels], wish: &str) -> Result<Images> {
+        let asked = shown.iter().map(|labels| labels.clone().wished(wish)).collect::<Result<Vec<_>>>()?;
+        self.edit(pictures, shown, &asked, None)
+    }
+}
+
+/// The trained models of a study, by name.
+#[derive(Clone)]
+pub struct Editors(Vec<(String, Arc<dyn Editor>)>);
+
+impl Editors {
+    /// Judges what they make of these pictures, which are to stay as they are; [`Evaluation::beside`] shows it.
+    pub fn evaluation(&self, test: &Dataset) -> Evaluation {
+        self.0.iter().fold(Evaluation::on(test), |all, (name, model)| model.judged(all, name))
+    }
+
+    /// A row for each model: how often edits of these pictures come out, and what they change besides, as
+    /// [`Model::edit_report`] reads it, each with its own strength.
+    ///
+    /// # Errors
+    /// As [`Model::edit_report`].
+    pub fn edits(&self, test: &Dataset, protocol: Protocol) -> Result<Table> {
+        let reports = self.0.iter().map(|(_, model)| model.report(test, protocol)).collect::<Result<Vec<_>>>()?;
+        let each = || reports.iter();
+        let mut table = Table::builder()
+            .text("model", self.0.iter().map(|(name, _)| name.clone()))
+            .numbers("edits that come out", each().map(|report| report.accuracy.accuracy().value))
+            .numbers("other labels changed", each().map(|report| report.accuracy.side_effects().value))
+            .numbers("mean change", each().map(|report| report.change))
+            .numbers("mean error unchanged", each().map(|report| report.error))
+            .digits("edits that come out", 3)
+            .digits("other labels changed", 3)
+            .digits("mean change", 1)
+            .digits("mean error unchanged", 1)
+            .best("edits that come out", Best::Highest)
+            .best("other labels changed", Best::Lowest)
+            .caption(format!("Edits of {} pictures", test.len()))
+            .note("read by the built-in tagger, p > 0.5; mean absolute differences of pictures, 0 to 255");
+        for ((name, _), report) in self.0.iter().zip(&reports) {
+            if let Some(advice) = &report.advice {
+                table = table.note(format!("{name}: {advice}"));
+            }
+        }
+        table.build()
+    }
+
+    /// One edit of pictures by all models: the pictures in the first row, and a row for each model.
+    ///
+    /// # Errors
+    /// When the wish cannot be read; as [`Model::edit`].
+    pub fn grid(&self, pictures: &Images, shown: &[Labels], wish: &str) -> Result<Grid> {
+        let mut rows = vec![Images::new(pictures.tensor.clone())?];
+        for (_, model) in &self.0 {
+            let made = model.made(pictures, shown, wish)?;
+            rows.push(Images::new(made.tensor.to_device(pictures.tensor.device())?)?);
+        }
+        let names = self.0.iter().map(|(name, _)| name.clone());
+        Ok(Grid::rows(rows)?.labels(["picture".to_string()].into_iter().chain(names)).title(wish))
+    }
+}
+
+impl fmt::Debug for Editors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "Editors({})", names.join(", "))
     }
 }
 
