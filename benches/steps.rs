@@ -14,6 +14,8 @@
 //! since libraries and threads were there (after a first small convolution) without the code that was read meanwhile:
 //! weights, batch, optimizers, running averages and everything that a step needs.
 
+#[path = "common/editing.rs"]
+mod editing;
 #[path = "common/growing.rs"]
 mod growing;
 #[path = "common/memory.rs"]
@@ -38,6 +40,7 @@ mod translation;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use editing::{Editor, editors};
 use growing::{Config, Grown, grown};
 use models::{Measured, Model, export, exported, import, models};
 use options::{Effort, Options};
@@ -97,7 +100,8 @@ fn all() -> Vec<Box<dyn Measured>> {
     let faces = models().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
     let grown = grown().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
     let translators = translators().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
-    faces.chain(grown).chain(translators).collect()
+    let editors = editors().into_iter().map(|model| Box::new(model) as Box<dyn Measured>);
+    faces.chain(grown).chain(translators).chain(editors).collect()
 }
 
 fn print(row: &Row) {
@@ -146,6 +150,14 @@ fn remember(folder: &Path) -> Result<()> {
         Translator::PIX2PIX => {
             let (config, batch) = import(folder)?;
             (Box::new(Translator { name, config: translation::Config::Pix2pix(config) }), batch)
+        }
+        Editor::ANIMEGAN => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Editor { name, config: editing::Config::Animegan(config) }), batch)
+        }
+        Editor::STARGAN => {
+            let (config, batch) = import(folder)?;
+            (Box::new(Editor { name, config: editing::Config::Stargan(config) }), batch)
         }
         _ => {
             let (config, batch) = import(folder)?;

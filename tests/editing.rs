@@ -21,8 +21,9 @@ use tachie::models::baselines::fadernet::{self, Fadernet, FadernetConfig};
 use tachie::models::baselines::icgan::{self, Icgan, IcganConfig};
 use tachie::models::baselines::stargan::{self, Stargan, StarganConfig};
 use tachie::models::baselines::stgan::Stgan;
-use tachie::models::editing::{Coding, Editing, Fall};
+use tachie::models::editing::{Coding, Editing, Fall, Masks, Protocol, Study};
 use tachie::models::model::Model;
+use tachie::models::study::Length;
 use tachie::nn::params::{ParamStore, Training};
 use tachie::train::gan::{Gan, Player};
 use tachie::train::plan::{Mark, Position};
@@ -332,6 +333,73 @@ fn reconstructions_are_judged() {
     assert!(found.contains("attgan") && found.contains("PSNR"), "{found}");
     let years = Avatar::faces().years().size(64).take(4).unwrap();
     assert!(table(&years).unwrap_err().to_string().contains("year"));
+}
+
+/// What an editor that has learnt nothing is told, how its edits are counted, and the figures.
+#[test]
+fn edits_are_judged_and_shown() {
+    let drawn = Avatar::faces().size(64);
+    let faces = drawn.clone().take(3).unwrap().with_labels(&TagSet::animegan().names()).unwrap();
+    let model = Animegan::tiny().tags(faces.tags()).build(&Device::Cpu).unwrap();
+    let report = model.edit_report(&faces, Protocol::Sets, None).unwrap();
+    assert!(report.advice.as_ref().unwrap().contains("come out") && report.change > 0.0 && report.error > 10.0);
+    let shown: usize = (0..3).map(|i| faces.labels(i).unwrap().on().len()).sum();
+    assert_eq!(report.accuracy.disturbing().n, 3 * 15 - shown);
+    let flips = model.edit_report(&faces, Protocol::Flips, 1.0).unwrap();
+    assert!(flips.accuracy.disturbing().n >= report.accuracy.disturbing().n);
+    assert!(flips.table().unwrap().md().contains("disturbing edits"));
+
+    let truth = model.edit_truth(&drawn, &[0, 1, 2], None).unwrap();
+    let glasses = truth.rows.iter().find(|row| row.tag == "glasses").unwrap();
+    assert_eq!(glasses.edits, 3);
+    // Whoever does nothing is near the truth, but not where it differs; grey noise is far from it everywhere.
+    assert!(glasses.psnr_unedited > 15.0 && glasses.there_unedited < glasses.psnr_unedited && glasses.psnr < 15.0);
+    assert!(truth.table().unwrap().md().contains("PSNR where it changes"));
+    assert!(model.edit_truth(&drawn, &[], None).unwrap_err().to_string().contains("0 faces"));
+
+    let pictures = Images::new(faces.images(2).unwrap().tensor).unwrap();
+    let labels: Vec<Labels> = (0..2).map(|i| faces.labels(i).unwrap()).collect();
+    let grid = model.edit_grid(&pictures, &labels, &["hair=purple, glasses", "-blush"], None).unwrap();
+    assert_eq!(grid.len(), 2 * 4);
+    assert_eq!(model.strength_sweep(&pictures, &labels, "smile", &[0.5, 1.0, 2.0]).unwrap().len(), 2 * 4);
+    assert_eq!(model.slide(&pictures, &labels, "hair=red", &[0.0, 1.0]).unwrap().len(), 2 * 3);
+    assert!(model.slide(&pictures, &labels, "hair=red", &[]).is_err());
+    let none: [&str; 0] = [];
+    assert!(model.edit_grid(&pictures, &labels, &none, None).is_err());
+}
+
+/// Three adversarial losses, trained with and without holes in what the generator reads, by one call.
+#[test]
+fn a_study_trains_and_judges() {
+    let faces = Avatar::faces().size(64).take(40).unwrap().with_labels(&TagSet::animegan().names()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let study = Study::table1().repetitions(1).tiny(Length::Steps(1));
+    let editors = study.train(&faces.train(), folder.path(), &Device::Cpu).unwrap();
+    let test = faces.take(2);
+    let found = editors.evaluation(&test).metrics(Study::metrics()).quiet().run().unwrap();
+    let names: Vec<&str> = found.rows.iter().map(|row| row.model.as_str()).collect();
+    assert_eq!(names, ["vanilla 1", "LSGAN 1", "WGAN-GP 1"]);
+    assert!(study.table(&found).unwrap().md().contains("27.44"));
+    assert!(folder.path().join("wgan-gp-1").is_dir());
+    let pictures = Images::new(test.images(2).unwrap().tensor).unwrap();
+    let labels: Vec<Labels> = (0..2).map(|i| test.labels(i).unwrap()).collect();
+    assert_eq!(editors.grid(&pictures, &labels, "hair=purple").unwrap().len(), 2 * 4);
+}
+
+#[test]
+fn holes_change_what_is_learnt() {
+    let faces = Avatar::faces().size(64).take(16).unwrap();
+    let losses = |config: EditorConfig<animegan::OfAnimegan>| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = config.build(&Device::Cpu).unwrap();
+        let mut trainer = model.train_on(&faces, folder.path()).unwrap();
+        trainer.steps(1).unwrap();
+        trainer.history().unwrap().records().last().unwrap().losses.clone()
+    };
+    let (plain, masked) = (losses(Animegan::tiny()), losses(Animegan::tiny().masked(Masks::default())));
+    // The discriminator of real pictures never sees holes.
+    assert_ne!(plain["generator/rec"], masked["generator/rec"]);
+    assert!(masked.values().all(|loss| loss.is_finite()));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn copies(trainer: &Trainer) -> Result<BTreeMap<String, Tensor>> {
 
 fn counts(trainer: &Trainer) -> BTreeMap<String, usize> {
     let params = trainer.networks().params;
-    let players = [Player::Generator, Player::Discriminator, Player::Domain];
+    let players = [Player::Generator, Player::Discriminator, Player::Domain, Player::Classifier];
     let counts = players.map(|player| (player.name().to_string(), params.count(player.prefix())));
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }

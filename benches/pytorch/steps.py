@@ -1,5 +1,5 @@
 """The other side of benches/steps.rs: full training steps in PyTorch of make.girls.moe, its baseline, PSGAN, StyleGAN,
-anime2clothing and pix2pix.
+anime2clothing, pix2pix, ANIMEGAN and StarGAN.
 
 Arguments: threads. Every line of standard input is a request as JSON, the answer a line of JSON:
 {"check": FOLDER} does one step on exported weights, batch and noise, penalty included whatever the interval says; the
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+import editing
 import growing
 import memory
 import networks
@@ -189,8 +190,9 @@ def training(folder, penalise_always=False):
     about = json.loads((Path(folder) / "model.json").read_text())
     if about["model"] == "make-girls":
         return Faces(folder, about["config"], penalise_always)
-    if about["model"] in translation.TRAININGS:
-        return translation.TRAININGS[about["model"]](folder, about["config"])
+    for trainings in (translation.TRAININGS, editing.TRAININGS):
+        if about["model"] in trainings:
+            return trainings[about["model"]](folder, about["config"])
     return Growing(folder, about["model"], about["config"])
 
 

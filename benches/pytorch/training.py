@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-NAMES = {"g": "generator", "d": "discriminator", "t": "domain discriminator"}
+NAMES = {"g": "generator", "d": "discriminator", "t": "domain discriminator", "c": "classifier"}
 
 
 class Training:
@@ -62,7 +62,7 @@ def load(network, tensors, player):
     """Loads what stands below the player's prefix; every name has to be there on both sides, but for what tachie notes for
     previews."""
     own = {name.removeprefix(f"{player}."): tensor for name, tensor in tensors.items() if name.startswith(f"{player}.")}
-    own = {name: tensor for name, tensor in own.items() if name not in ("lod", "preview_points", "preview_sources")}
+    own = {name: tensor for name, tensor in own.items() if name != "lod" and not name.startswith("preview_")}
     missing, unexpected = network.load_state_dict(own, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:

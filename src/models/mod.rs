@@ -10,5 +10,6 @@ mod labels;
 pub mod make_girls;
 pub mod model;
 pub mod psgan;
+pub mod study;
 pub mod stylegan;
 pub mod translation;

@@ -123,6 +123,15 @@ impl Labels {
         Ok(self)
     }
 
+    /// What these labels say of the tags of another vocabulary, all of which are in this one's.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn of_tags(&self, tags: &TagSet) -> Result<Labels> {
+        let values = tags.names().into_iter().map(|name| self.get(name)).collect::<Result<Vec<f32>>>()?;
+        Labels::from_values(tags, values)
+    }
+
     /// The names of the tags that are on (value of at least one half), in label order.
     pub fn on(&self) -> Vec<&str> {
         let names = self.tags.names().into_iter().zip(&self.values);
@@ -221,6 +230,14 @@ mod tests {
         assert_eq!(labels.clone().flipped("blonde hair").unwrap().to_string(), "blonde hair, smile");
         assert_eq!(labels.clone().flipped("smile").unwrap().to_string(), "aqua hair");
         assert!(labels.flipped("horse").is_err());
+    }
+
+    #[test]
+    fn some_of_the_labels() {
+        let labels = TagSet::make_girls().parse("blonde hair, blush, aqua eyes").unwrap();
+        let few = TagSet::from_names(&["blush", "glasses", "blonde hair"]).unwrap();
+        assert_eq!(labels.of_tags(&few).unwrap().values, [1.0, 0.0, 1.0]);
+        assert!(labels.of_tags(&TagSet::make_girls_256()).unwrap_err().to_string().contains("dark skin"));
     }
 
     #[test]

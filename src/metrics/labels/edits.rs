@@ -34,6 +34,8 @@ struct Row {
     edits: Count,
     /// Other tags that were looked at, and those that read differently after the edit.
     others: Count,
+    /// Edits after which any other tag reads differently.
+    disturbing: usize,
 }
 
 impl EditAccuracy {
@@ -57,18 +59,19 @@ impl EditAccuracy {
             let id = tags.id(&edit.tag)?;
             let at = rows.iter().position(|row| row.edits.name == edit.tag).unwrap_or_else(|| {
                 let edits = Count { name: edit.tag.clone(), ..Count::default() };
-                rows.push(Row { edits, others: Count::default() });
+                rows.push(Row { edits, others: Count::default(), disturbing: 0 });
                 rows.len() - 1
             });
             rows[at].edits.asked += 1;
             rows[at].edits.right += usize::from(decision.seen(&edit.after, id) == edit.on);
             let belongs = |other: usize| tags.group_of(id).is_some_and(|group| group.members.contains(&other));
             let others = (0..tags.len()).filter(|&o| o != id && !belongs(o) && !tags.tags()[o].continuous);
-            for other in others {
-                let changed = decision.seen(&edit.before, other) != decision.seen(&edit.after, other);
-                rows[at].others.asked += 1;
-                rows[at].others.right += usize::from(changed);
-            }
+            let changed = |other: &usize| decision.seen(&edit.before, *other) != decision.seen(&edit.after, *other);
+            let others: Vec<bool> = others.map(|other| changed(&other)).collect();
+            let disturbed = others.iter().filter(|changed| **changed).count();
+            rows[at].others.asked += others.len();
+            rows[at].others.right += disturbed;
+            rows[at].disturbing += usize::from(disturbed > 0);
         }
         Ok(EditAccuracy { rows })
     }
@@ -76,6 +79,13 @@ impl EditAccuracy {
     /// Share of the edits of a tag that came out, in [0, 1]; none when it was not edited.
     pub fn of_tag(&self, tag: &str) -> Option<f64> {
         self.rows.iter().find(|row| row.edits.name == tag).map(|row| row.edits.share())
+    }
+
+    /// The edits of these tags alone; none when none of them was edited.
+    pub fn of_tags<S: AsRef<str>>(&self, tags: &[S]) -> Option<EditAccuracy> {
+        let asked = |row: &&Row| tags.iter().any(|tag| tag.as_ref() == row.edits.name);
+        let rows: Vec<Row> = self.rows.iter().filter(asked).cloned().collect();
+        (!rows.is_empty()).then_some(EditAccuracy { rows })
     }
 
     /// Mean accuracy over the tags, each counting the same, with its standard error.
@@ -95,6 +105,14 @@ impl EditAccuracy {
         let protocol = format!("share of {} other tags that read differently, p > 0.5", sum(|count| count.asked));
         let share = Score::share_of("side effects", sum(|count| count.right), sum(|count| count.asked), protocol);
         Score { n: self.edits(), ..share.better(Best::Lowest) }
+    }
+
+    /// Share of the edits after which any other tag at all reads differently, in [0, 1]: never less than
+    /// [`side_effects`](EditAccuracy::side_effects), which counts tag by tag.
+    pub fn disturbing(&self) -> Score {
+        let disturbing = self.rows.iter().map(|row| row.disturbing).sum();
+        let protocol = "edits after which any other tag reads differently, p > 0.5";
+        Score::share_of("disturbing edits", disturbing, self.edits(), protocol).better(Best::Lowest)
     }
 
     fn edits(&self) -> usize {
@@ -117,6 +135,7 @@ impl EditAccuracy {
             .caption("Edit accuracy")
             .note(self.accuracy().to_string())
             .note(self.side_effects().to_string())
+            .note(self.disturbing().to_string())
             .build()
     }
 }
@@ -158,6 +177,9 @@ mod tests {
         let colours = before.tags().group_of(0).unwrap().members.len();
         let others = 2 * (34 - colours) + 33;
         assert!((found.side_effects().value - 2.0 / others as f64).abs() < 1e-12, "{}", found.side_effects());
-        assert!(EditAccuracy::of(&[]).is_err());
+        assert!((found.disturbing().value - 1.0 / 3.0).abs() < 1e-12, "smile and hat of the second edit");
+        let smiles = found.of_tags(&["smile", "hat"]).unwrap();
+        assert_eq!((smiles.accuracy().value, smiles.disturbing().value), (0.0, 0.0));
+        assert!(found.of_tags(&["hat"]).is_none() && EditAccuracy::of(&[]).is_err());
     }
 }

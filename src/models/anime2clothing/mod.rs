@@ -23,6 +23,7 @@ mod published;
 mod schedule;
 mod study;
 
+pub use super::study::Length;
 pub use config::{
     Adversarial, Anime2Clothing, Anime2ClothingConfig, Compared, DomainJudge, GeneratorScore, Norm, RealJudge, Shape,
     Translator,
@@ -32,4 +33,4 @@ pub use generator::UNet;
 pub use objective::Adversaries;
 pub use published::Published;
 pub use schedule::{Phase, Schedule};
-pub use study::{Length, Study};
+pub use study::Study;

@@ -10,15 +10,13 @@ use super::objective::Adversaries;
 use crate::Result;
 use crate::data::changes::{Changes, Jitter};
 use crate::data::dataset::Dataset;
-use crate::data::manifest::Filter;
 use crate::metrics::evaluate::{Evaluation, Metric, Results};
 use crate::models::baselines::{pix2pix, pix2pixhd, pldt};
 use crate::models::model::Model;
+use crate::models::study::{Course, Length};
 use crate::models::translation::Translation;
 use crate::rng::Seed;
 use crate::show::table::{Best, Table};
-use crate::train::plan::Mark;
-use crate::train::trainer::Options;
 
 /// What table 1 prints: configuration, what it adds, FID and LPIPS.
 const TABLE1: [(&str, &str, f64, f64); 10] = [
@@ -41,17 +39,6 @@ const TABLE2: [(&str, f64, f64); 4] = [
     ("pix2pixHD", 197.59, 0.6857),
     ("Anime2Clothing", 30.38, 0.5786),
 ];
-
-/// How long each model is trained.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Length {
-    /// Seconds of wall clock: all get as much of the machine.
-    Seconds(f64),
-    /// Steps, from the beginning of the run.
-    Steps(u64),
-    /// The whole schedule.
-    Whole,
-}
 
 /// Models that are trained and judged alike, by one call: a table of the paper.
 #[derive(Clone, Debug)]
@@ -155,17 +142,8 @@ impl Study {
         out: &Path,
         device: &Device,
     ) -> Result<Model<G>> {
-        let side = G::side(config) as u32;
-        let smaller = if train.size() > side { Some(train.resized(side, Filter::Bilinear)?.in_memory()) } else { None };
-        let train = smaller.as_ref().unwrap_or(train);
-        let model = Model::<G>::new(G::for_data(config, train), device, self.seed)?;
-        let mut trainer = model.train_with(train, out, Options::default().seed(self.seed))?;
-        match self.length {
-            Length::Seconds(seconds) => trainer.seconds(seconds)?,
-            Length::Steps(steps) => trainer.until(Mark::Steps(steps))?,
-            Length::Whole => trainer.finish()?,
-        };
-        Ok(model.ema())
+        let course = Course { length: self.length, seed: self.seed };
+        course.train::<G>(config, G::side(config) as u32, train, out, device)
     }
 
     /// What judges without any download: FID of the built-in network, the built-in perceptual distance in the place of

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::objective::Adversaries;
 use crate::data::changes::Changes;
 use crate::data::tags::TagSet;
-use crate::models::editing::{Coding, Schedule};
+use crate::models::editing::{Coding, Masks, Schedule};
 use crate::models::model::Model;
 use crate::nn::init::Weights;
 use crate::nn::norm::NormSpec;
@@ -42,6 +42,9 @@ pub struct EditorConfig<P: Paper> {
     pub schedule: Schedule,
     /// What is changed at random in pictures.
     pub changes: Changes,
+    /// Small holes in what the generator reads while it is trained; none in all papers.
+    #[serde(default)]
+    pub masks: Option<Masks>,
     /// The attributes. No paper lists ANIMEGAN's: the 34 of make.girls.moe, or any ([`EditorConfig::tags`]).
     pub tags: TagSet,
     /// Which paper's it is.
@@ -218,6 +221,7 @@ impl<P: Paper> EditorConfig<P> {
             },
             schedule: Schedule::stgan(),
             changes: Changes::default(),
+            masks: None,
             tags: TagSet::make_girls(),
             paper: PhantomData,
         }
@@ -228,6 +232,7 @@ impl<P: Paper> EditorConfig<P> {
         let layers = 4;
         EditorConfig {
             resolution: 64,
+            strength: 1.5,
             generator: GeneratorConfig {
                 layers,
                 channels: 24,
@@ -256,6 +261,11 @@ impl<P: Paper> EditorConfig<P> {
         EditorConfig { tags: tags.clone(), ..self }
     }
 
+    /// Trained with small holes in what the generator reads.
+    pub fn masked(self, masks: Masks) -> EditorConfig<P> {
+        EditorConfig { masks: Some(masks), ..self }
+    }
+
     /// Freshly initialised networks with seed 0.
     ///
     /// # Errors
@@ -282,6 +292,7 @@ impl<P: Paper> EditorConfig<P> {
         };
         self.schedule.check()?;
         self.changes.check()?;
+        self.masks.as_ref().map_or(Ok(()), Masks::check)?;
         let (generator, judge) = (&self.generator, &self.judge);
         for (of, layers, channels) in
             [("generator", generator.layers, generator.channels), ("discriminator", judge.layers, judge.channels)]

@@ -144,6 +144,11 @@ impl<P: Paper> Editing for Adversaries<P> {
         config.strength
     }
 
+    fn remedy(config: &EditorConfig<P>) -> String {
+        let weight = config.objective.reconstruction;
+        format!("Lower `objective.reconstruction` from {weight} to {}", weight / 10.0)
+    }
+
     fn edit(&self, pictures: &Tensor, from: &Tensor, to: &Tensor) -> Result<Tensor> {
         let told = self.config.generator.coding.of(from, to)?;
         self.generator.decode(&self.generator.encode(pictures, Mode::Eval)?, &told, Mode::Eval)
@@ -223,7 +228,10 @@ impl<P: Paper> Gan for Adversaries<P> {
         self.shown.keep(batch, &asked.from, step.number)?;
         let (moves, coding) = (step.moves(Player::Generator), self.config.generator.coding);
         let generator = if moves { &self.generator } else { &self.resting };
-        let features = generator.encode(&batch.images, Mode::Train)?;
+        let features = match self.config.masks {
+            None => generator.encode(&batch.images, Mode::Train)?,
+            Some(masks) => generator.encode(&masks.cut(&batch.images, step)?, Mode::Train)?,
+        };
         step.put("made", generator.decode(&features, &coding.of(&asked.from, &asked.to)?, Mode::Train)?);
         if moves {
             step.put("kept", generator.decode(&features, &coding.of(&asked.from, &asked.from)?, Mode::Train)?);

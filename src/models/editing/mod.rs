@@ -14,9 +14,13 @@
 //! ```
 
 mod coding;
+mod figures;
+mod masks;
 mod own;
+mod protocol;
 mod schedule;
 mod shown;
+mod study;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,9 +39,12 @@ use crate::{Error, Result};
 
 pub use coding::Coding;
 pub(crate) use coding::{Asked, beside};
+pub use masks::Masks;
 pub use own::{EditedPicture, labels_of_face, open_picture};
+pub use protocol::{EditReport, EditTruth, Protocol, TruthRow};
 pub use schedule::{Fall, Schedule};
 pub(crate) use shown::Shown;
+pub use study::{Editors, Study};
 
 /// A model that makes of a picture and its labels the same picture with other labels.
 pub trait Editing: Gan {
@@ -50,6 +57,9 @@ pub trait Editing: Gan {
     /// How far from the middle of off and on finished models are told the labels that change; 1 is as in training. Authors
     /// test with more.
     fn strength(config: &Self::Config) -> f64;
+
+    /// Which setting to change, from what to what, where a model has learnt to give pictures back as they are.
+    fn remedy(config: &Self::Config) -> String;
 
     /// Pictures `[N, 3, R, R]` in [−1, 1] at the model's size, what they show and what they are to show, `[N, L]`, 0 off and
     /// 1 on, `to` also beyond → as many pictures, as a finished model makes them: running statistics, nothing dropped.

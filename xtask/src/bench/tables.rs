@@ -39,9 +39,9 @@ pub fn steps(measured: &PerThreads) -> Result<String> {
         two take turns. Below 1 tachie is faster; in brackets the smallest and the largest ratio of a round. Before, both \
         make one step from the same weights, batch and noise: the last columns say how far losses (relatively) and moved \
         weights (as a share of how far they moved) are apart after it. Wanted with two threads: at most 0.95 for \
-        make-girls paper, dcgan paper, psgan-64, stylegan-64, anime2clothing (j) and pix2pix at 64 px. psgan-64 and \
-        stylegan-64 have 64 channels up to 32 px and 32 at 64 px, outside of fades; (j) and pix2pix have their papers' \
-        channels.\n"
+        make-girls paper, dcgan paper, psgan-64, stylegan-64, anime2clothing (j), pix2pix, animegan and stargan at 64 px. \
+        psgan-64 and stylegan-64 have 64 channels up to 32 px and 32 at 64 px, outside of fades; the last four have their \
+        papers' channels, the editors their five moves of the discriminator, too.\n"
         .to_string();
     for (threads, rows) in measured {
         let head = "| model | tachie | PyTorch | ratio | losses | weights |\n|---|---:|---:|---:|---:|---:|";

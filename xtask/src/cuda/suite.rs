@@ -9,11 +9,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// Files beside the program, by where they lie in the clone.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "benches/gpu/run.sh",
     "benches/pytorch/gpu.py",
     "benches/pytorch/ops.py",
     "benches/pytorch/steps.py",
+    "benches/pytorch/editing.py",
     "benches/pytorch/growing.py",
     "benches/pytorch/networks.py",
     "benches/pytorch/training.py",

@@ -2,6 +2,7 @@
 
 mod clothes;
 mod dataset;
+mod edits;
 mod export;
 mod eyes;
 mod hair;
@@ -19,6 +20,7 @@ mod wear;
 
 pub use super::canvas::Region;
 pub use dataset::Faces;
+pub use edits::FaceEdit;
 pub(super) use eyes::{brow, one as eye};
 pub(super) use hair::{as_one, detail, fringe_edge};
 pub(super) use head::{cheek, nose};

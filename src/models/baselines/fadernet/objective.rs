@@ -233,6 +233,10 @@ impl Editing for Adversaries {
         config.strength
     }
 
+    fn remedy(config: &FadernetConfig) -> String {
+        format!("Raise `lambda` from {} to {}", config.lambda, config.lambda * 10.0)
+    }
+
     fn edit(&self, pictures: &Tensor, from: &Tensor, to: &Tensor) -> Result<Tensor> {
         self.decoder.forward(&self.encoder.forward(pictures, Mode::Eval)?, &Coding::Pairs.of(from, to)?, Mode::Eval)
     }

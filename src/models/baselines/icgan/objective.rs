@@ -241,6 +241,10 @@ impl Editing for Adversaries {
         config.strength
     }
 
+    fn remedy(config: &IcganConfig) -> String {
+        format!("Raise `epochs` from {} to {}", config.epochs, config.epochs * 2)
+    }
+
     fn edit(&self, pictures: &Tensor, _: &Tensor, to: &Tensor) -> Result<Tensor> {
         self.generator.forward(&self.encoder.forward(pictures, Mode::Eval)?, &self.told(to)?, Mode::Eval)
     }

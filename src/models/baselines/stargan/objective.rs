@@ -186,6 +186,10 @@ impl Editing for Adversaries {
         config.strength
     }
 
+    fn remedy(config: &StarganConfig) -> String {
+        format!("Lower `cycle` from {} to {}", config.cycle, config.cycle / 10.0)
+    }
+
     fn edit(&self, pictures: &Tensor, _: &Tensor, to: &Tensor) -> Result<Tensor> {
         self.generator.forward(pictures, to)
     }
