@@ -7,7 +7,7 @@ use tachie::candle_core::{DType, Device, Tensor};
 use tachie::losses::{adversarial, penalty, wasserstein};
 use tachie::models::stylegan::{Generator as StyleGenerator, Noise, Stylegan, StyleganConfig};
 use tachie::nn::params::{ParamStore, Training};
-use tachie::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Inject, Level, Poses};
+use tachie::nn::progressive::{Discriminator, DiscriminatorSpec, Generator, Group, GrowingShape, Level, Poses};
 
 use crate::difference;
 

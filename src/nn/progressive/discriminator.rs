@@ -192,7 +192,7 @@ impl Discriminator {
 /// Both halves of a minibatch in each other's place.
 fn partners(x: &Tensor) -> Result<Tensor> {
     let n = x.dims()[0];
-    if n % 2 != 0 {
+    if !n.is_multiple_of(2) {
         return Err(Error::invalid("discriminator: pictures in twos", n.to_string(), "an even number", ""));
     }
     Ok(Tensor::cat(&[x.narrow(0, n / 2, n / 2)?, x.narrow(0, 0, n / 2)?], 0)?)

@@ -191,3 +191,81 @@ impl FileTruth {
 fn corners([left, top, width, height]: Area) -> [f64; 4] {
     [left, top, left + width, top + height]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::avatar::Avatar;
+    use crate::data::prepare::art::fit::Rectangle;
+    use crate::data::prepare::clothing::calibrate::{CalibrateOptions, FoundBy};
+
+    fn truth() -> Truth {
+        let files = Avatar::crawl().files(60).sides(64..=80).all().unwrap();
+        Truth::of(files.into_iter().map(|file| file.truth).collect())
+    }
+
+    /// What a step makes of a file: another folder and another ending.
+    fn made(truth: &FileTruth) -> String {
+        format!("images/{}.png", truth.file.rsplit_once('.').map_or(truth.file.as_str(), |(stem, _)| stem))
+    }
+
+    #[test]
+    fn the_truth_agrees_with_itself() {
+        let truth = truth();
+        let names: Vec<String> = truth.files().iter().filter(|file| file.is_readable()).map(made).collect();
+        let files = || names.iter().map(String::as_str);
+        assert!(files().all(|file| truth.get(file).is_some()) && truth.get("nothing.png").is_none());
+        let boxes = truth.boxes(files());
+        for class in ["character", "clothing"] {
+            let found = truth.found(files(), &boxes, class, 0.5);
+            assert!(found.wanted > 20 && (found.right, found.told) == (found.wanted, found.wanted), "{class}: {found}");
+            let certain = truth.found(files(), &boxes, class, 1.5);
+            assert_eq!((certain.told, certain.wanted), (0, found.wanted));
+            let other = truth.found(files(), &Boxes::default(), class, 0.0);
+            assert_eq!((other.right, other.told, other.wanted), (0, 0, found.wanted));
+        }
+        let score = |file: &str| if truth.label(file) == Some(Label::Pair) { 0.9 } else { 0.2 };
+        let mut scores: Vec<(String, f64)> = files().map(|file| (file.to_string(), score(file))).collect();
+        let right = truth.pairs(&scores, 0.5);
+        assert!(right.wrong() == 0 && right.wanted > 20, "{right}");
+        let all = truth.pairs(&scores, 0.0);
+        assert_eq!((all.right, all.told), (right.wanted, names.len() as u64));
+        scores[0].1 = 1.1 - scores[0].1;
+        assert_eq!(truth.pairs(&scores, 0.5).wrong(), 1);
+        let pairs: BTreeSet<usize> = truth.files().iter().filter_map(|file| file.pair).collect();
+        let built = truth.built(files());
+        assert_eq!(
+            (built.right, built.wanted, built.told),
+            (pairs.len() as u64, pairs.len() as u64, names.len() as u64)
+        );
+    }
+
+    #[test]
+    fn distances_from_the_middle_by_hand() {
+        let mut truth = truth();
+        let i = truth.files.iter().position(|file| file.kind == Kind::Pair).unwrap();
+        truth.files[i].centre = Some([110.0, 80.0]);
+        let target = Rectangle { left: 50, top: 40, width: 80, height: 100 };
+        let cut = Cut { source: target, target, scores: [1.0; 2] };
+        let cuts = [(truth.files[i].file.clone(), cut)];
+        // The centre is at 60 of 80 pixels: 20 on either side of it are kept.
+        let options = CalibrateOptions { size: 64, ..CalibrateOptions::default() };
+        let row = |centre: [f64; 2], size: (u32, u32)| Calibrated {
+            output: String::new(),
+            size,
+            centre,
+            found_by: FoundBy::KeyPoints,
+            transform: options.transform(size, centre).unwrap(),
+        };
+        let name = made(&truth.files[i]);
+        let off = truth.off_centre(&cuts, None, &[(name.clone(), row([60.0, 40.0], (80, 100)))]);
+        assert_eq!((off.before, off.after), (vec![0.25], vec![0.0]));
+        // In a square of 200 pixels the picture has 160 by 200, from 20 on: the centre is at 140, and 10 too far left was read.
+        let padding = PadOptions::square(200);
+        assert_eq!(padding.place((80, 100)), [20, 0, 160, 200]);
+        let off = truth.off_centre(&cuts, Some(&padding), &[(name, row([130.0, 80.0], (200, 200)))]);
+        assert!((off.after[0] - 0.05).abs() < 1e-9, "{off:?}");
+        assert_eq!([OffCentre::mean(&[0.1, 0.3]), OffCentre::mean(&[])], [0.2, 1.0]);
+        assert_eq!(OffCentre::of_95(&(0..100).map(f64::from).collect::<Vec<_>>()), 95.0);
+    }
+}

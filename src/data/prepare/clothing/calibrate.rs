@@ -217,7 +217,16 @@ pub fn calibrate(
     boxes: Option<&Boxes>,
     options: &CalibrateOptions,
 ) -> Result<(Vec<(String, Calibrated)>, StepReport)> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    calibrate_in(input.as_ref(), output.as_ref(), keypoints, boxes, options)
+}
+
+fn calibrate_in(
+    input: &Path,
+    output: &Path,
+    keypoints: Option<&PoseSequence>,
+    boxes: Option<&Boxes>,
+    options: &CalibrateOptions,
+) -> Result<(Vec<(String, Calibrated)>, StepReport)> {
     options.check()?;
     let points = keypoints.map(PoseSequence::json_lines).transpose()?;
     let read = (

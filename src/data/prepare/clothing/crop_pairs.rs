@@ -82,7 +82,15 @@ pub fn crop_pairs(
     boxes: &Boxes,
     options: &PairOptions,
 ) -> Result<(Vec<(String, Cut)>, StepReport)> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    crop_in(input.as_ref(), output.as_ref(), boxes, options)
+}
+
+fn crop_in(
+    input: &Path,
+    output: &Path,
+    boxes: &Boxes,
+    options: &PairOptions,
+) -> Result<(Vec<(String, Cut)>, StepReport)> {
     if !(0.0..=2.0).contains(&options.margin) {
         return Err(Error::invalid("margin", options.margin.to_string(), "a share from 0 to 2", ""));
     }

@@ -174,7 +174,10 @@ pub fn dedupe(
     boxes: Option<&Boxes>,
     options: &DedupeOptions,
 ) -> Result<DedupeReport> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    dedupe_in(input.as_ref(), output.as_ref(), boxes, options)
+}
+
+fn dedupe_in(input: &Path, output: &Path, boxes: Option<&Boxes>, options: &DedupeOptions) -> Result<DedupeReport> {
     options.similarity.check()?;
     options.splits.check()?;
     let class = match (&options.class, boxes) {

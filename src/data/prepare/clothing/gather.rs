@@ -82,7 +82,10 @@ struct Gathered {
 /// When there is no folder, one cannot be read or written, two have one name, or `output` is inside of one or holds anything
 /// but the same step.
 pub fn gather(folders: &[PathBuf], output: impl AsRef<Path>, options: &GatherOptions) -> Result<StepReport> {
-    let output = output.as_ref();
+    gather_in(folders, output.as_ref(), options)
+}
+
+fn gather_in(folders: &[PathBuf], output: &Path, options: &GatherOptions) -> Result<StepReport> {
     if folders.is_empty() {
         return Err(Error::invalid("folders to gather", "none", "at least one", ""));
     }

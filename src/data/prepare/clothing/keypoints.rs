@@ -119,7 +119,10 @@ pub fn read_keypoints(
     output: impl AsRef<Path>,
     regressor: &KeypointRegressor,
 ) -> Result<(PoseSequence, StepReport)> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    read_in(input.as_ref(), output.as_ref(), regressor)
+}
+
+fn read_in(input: &Path, output: &Path, regressor: &KeypointRegressor) -> Result<(PoseSequence, StepReport)> {
     let (inputs, mut step) = Step::<Read>::over(input, output, "keypoints", &regressor.reader.fingerprint()?)?;
     let made = step.run_pictures(&inputs, CHUNK, |_, picture| {
         let facts = (picture.dimensions(), regressor.read(&picture)?);

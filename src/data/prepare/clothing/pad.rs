@@ -199,7 +199,10 @@ struct Placed {
 /// As [`PadOptions::check`]; when a folder cannot be read or written, or `output` holds anything but the same step. Pictures
 /// that cannot be read are no error: they are in the report.
 pub fn pad_folder(input: impl AsRef<Path>, output: impl AsRef<Path>, options: &PadOptions) -> Result<StepReport> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    pad_in(input.as_ref(), output.as_ref(), options)
+}
+
+fn pad_in(input: &Path, output: &Path, options: &PadOptions) -> Result<StepReport> {
     options.check()?;
     let (inputs, mut step) = Step::<Placed>::over(input, output, "pad", options)?;
     let made = step.run_pictures(&inputs, CHUNK, |input, picture| pad(input, &picture, options))?;

@@ -32,7 +32,16 @@ pub fn write_pairs(
     policy: &ImagePolicy,
     about: &About,
 ) -> Result<(PathBuf, Report)> {
-    let folder = folder.as_ref();
+    write_in(folder.as_ref(), layout, groups, policy, about)
+}
+
+fn write_in(
+    folder: &Path,
+    layout: &PairLayout,
+    groups: Option<&Path>,
+    policy: &ImagePolicy,
+    about: &About,
+) -> Result<(PathBuf, Report)> {
     let path = folder.join(MANIFEST);
     if path.exists() {
         return Err(Error::file(path, "a manifest", "none", "Nothing is overwritten: remove it, or use it."));

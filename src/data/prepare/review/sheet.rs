@@ -197,7 +197,7 @@ fn figure(pictures: &[RgbImage], columns: usize, captions: impl IntoIterator<Ite
 ///
 /// # Errors
 /// When there is no picture, or one cannot be read.
-pub fn thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+pub fn thumbnails<F: AsRef<str>, C: AsRef<str>>(
     folder: impl AsRef<Path>,
     files: &[(F, C)],
     columns: usize,
@@ -211,22 +211,29 @@ pub fn thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
 ///
 /// # Errors
 /// As [`thumbnails`], and those of `change`.
-pub fn changed_thumbnails<F: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+pub fn changed_thumbnails<F: AsRef<str>, C: AsRef<str>>(
     folder: impl AsRef<Path>,
     files: &[(F, C)],
     columns: usize,
     side: u32,
     change: impl Fn(usize, RgbImage) -> Result<RgbImage> + Sync,
 ) -> Result<Grid> {
-    let folder = folder.as_ref();
-    let small = |(i, (file, _)): (usize, &(F, C))| {
-        let path = folder.join(file.as_ref());
+    let files = files.iter().map(|(file, caption)| (file.as_ref(), caption.as_ref())).collect::<Vec<_>>();
+    changed(folder.as_ref(), &files, columns, side, &change)
+}
+
+/// What is drawn into a picture before it is made small.
+type Change<'a> = &'a (dyn Fn(usize, RgbImage) -> Result<RgbImage> + Sync);
+
+fn changed(folder: &Path, files: &[(&str, &str)], columns: usize, side: u32, change: Change) -> Result<Grid> {
+    let small = |(i, (file, _)): (usize, &(&str, &str))| {
+        let path = folder.join(file);
         let picture = original(&path)
             .map_err(|Refused(kind, detail)| Error::file(&path, kind, "a picture that can be read", detail))?;
         Ok(square(&change(i, picture)?, side))
     };
     let pictures = files.par_iter().enumerate().map(small).collect::<Result<Vec<_>>>()?;
-    figure(&pictures, columns, files.iter().map(|(_, caption)| caption.as_ref().to_string()))
+    figure(&pictures, columns, files.iter().map(|(_, caption)| caption.to_string()))
 }
 
 impl Sheet {

@@ -95,7 +95,11 @@ impl PoseReader {
     ///
     /// # Errors
     /// When the data set has no key points or no pictures, one cannot be read, or the loss is not finite.
-    pub fn train(dataset: &Dataset, training: &Training, progress: impl FnMut(usize, f64)) -> Result<PoseReader> {
+    pub fn train(dataset: &Dataset, training: &Training, mut progress: impl FnMut(usize, f64)) -> Result<PoseReader> {
+        Self::trained(dataset, training, &mut progress)
+    }
+
+    fn trained(dataset: &Dataset, training: &Training, progress: &mut dyn FnMut(usize, f64)) -> Result<PoseReader> {
         let Some(skeleton) = dataset.skeleton().cloned() else {
             let hint = "Poses come with `Avatar::bodies()`, those of clothing with `Avatar::costumes()`.";
             return Err(Error::invalid(format!("data set {}", dataset.name()), "no key points", "key points", hint));

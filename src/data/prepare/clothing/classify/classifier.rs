@@ -177,7 +177,10 @@ impl PairClassifier {
     /// # Errors
     /// When a folder cannot be read or written, or `output` holds anything but the scores of this classifier.
     pub fn score(&self, input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<(Vec<(String, f64)>, StepReport)> {
-        let (input, output) = (input.as_ref(), output.as_ref());
+        self.score_in(input.as_ref(), output.as_ref())
+    }
+
+    fn score_in(&self, input: &Path, output: &Path) -> Result<(Vec<(String, f64)>, StepReport)> {
         let network = trained::fingerprint(KIND, &self.options, &self.tensors)?;
         let (inputs, mut step) = Step::<f64>::over(input, output, "score pictures", &network)?;
         let made = step.run_pictures(&inputs, CHUNK, |_, picture| {

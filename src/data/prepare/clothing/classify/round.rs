@@ -121,9 +121,17 @@ pub fn classify_round(
     input: impl AsRef<Path>,
     work: impl AsRef<Path>,
     options: &RoundOptions,
-    progress: impl FnMut(usize, f64),
+    mut progress: impl FnMut(usize, f64),
 ) -> Result<RoundReport> {
-    let (input, work) = (input.as_ref(), work.as_ref());
+    round_in(input.as_ref(), work.as_ref(), options, &mut progress)
+}
+
+fn round_in(
+    input: &Path,
+    work: &Path,
+    options: &RoundOptions,
+    progress: &mut dyn FnMut(usize, f64),
+) -> Result<RoundReport> {
     let (pool, mut problems) = look(input, work, options)?;
     let mut labels = Labels::open(work.join(LABELS))?;
     let names: BTreeSet<&str> = pool.iter().map(|input| input.file.as_str()).collect();
@@ -209,9 +217,19 @@ pub fn filter_pairs(
     output: impl AsRef<Path>,
     options: &RoundOptions,
     filter: &FilterOptions,
-    progress: impl FnMut(usize, f64),
+    mut progress: impl FnMut(usize, f64),
 ) -> Result<StepReport> {
-    let (input, work, output) = (input.as_ref(), work.as_ref(), output.as_ref());
+    filter_in(input.as_ref(), work.as_ref(), output.as_ref(), options, filter, &mut progress)
+}
+
+fn filter_in(
+    input: &Path,
+    work: &Path,
+    output: &Path,
+    options: &RoundOptions,
+    filter: &FilterOptions,
+    progress: &mut dyn FnMut(usize, f64),
+) -> Result<StepReport> {
     if !(0.0..=1.0).contains(&filter.threshold) {
         return Err(Error::invalid("threshold", filter.threshold.to_string(), "a probability from 0 to 1", ""));
     }

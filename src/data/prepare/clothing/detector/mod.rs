@@ -219,7 +219,10 @@ pub fn detect_folder(
     detector: &Detector,
     find: &Find,
 ) -> Result<(Boxes, StepReport)> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    detect_in(input.as_ref(), output.as_ref(), detector, find)
+}
+
+fn detect_in(input: &Path, output: &Path, detector: &Detector, find: &Find) -> Result<(Boxes, StepReport)> {
     let settings = (find, trained::fingerprint(KIND, &detector.about, &detector.tensors)?);
     let (inputs, mut step) = Step::<Vec<Detection>>::over(input, output, "detect", &settings)?;
     let made = step.run_pictures(&inputs, CHUNK, |_, picture| {

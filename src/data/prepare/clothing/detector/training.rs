@@ -134,7 +134,18 @@ impl Detector {
         training: &Training,
         start: Option<&Start>,
         device: &Device,
-        progress: impl FnMut(usize, f64),
+        mut progress: impl FnMut(usize, f64),
+    ) -> Result<Detector> {
+        Self::trained(examples, config, training, start, device, &mut progress)
+    }
+
+    fn trained(
+        examples: &Examples,
+        config: &SsdConfig,
+        training: &Training,
+        start: Option<&Start>,
+        device: &Device,
+        progress: &mut dyn FnMut(usize, f64),
     ) -> Result<Detector> {
         if examples.is_empty() || examples.get(0).0.width() as usize != config.size {
             let found = format!("{} pictures", examples.len());

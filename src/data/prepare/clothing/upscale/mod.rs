@@ -232,7 +232,10 @@ pub fn upscale(
     network: Option<&Upscaler>,
     options: &UpscaleOptions,
 ) -> Result<StepReport> {
-    let (input, output) = (input.as_ref(), output.as_ref());
+    upscale_in(input.as_ref(), output.as_ref(), network, options)
+}
+
+fn upscale_in(input: &Path, output: &Path, network: Option<&Upscaler>, options: &UpscaleOptions) -> Result<StepReport> {
     if let Some(side) = options.side.filter(|side| !(4..=LONGEST).contains(side)) {
         return Err(Error::invalid("side", side.to_string(), format!("4 to {LONGEST} pixels"), ""));
     }

@@ -106,7 +106,16 @@ impl Upscaler {
         pictures: &[RgbImage],
         training: &Training,
         device: &Device,
-        progress: impl FnMut(usize, f64),
+        mut progress: impl FnMut(usize, f64),
+    ) -> Result<Upscaler> {
+        Self::trained(pictures, training, device, &mut progress)
+    }
+
+    fn trained(
+        pictures: &[RgbImage],
+        training: &Training,
+        device: &Device,
+        progress: &mut dyn FnMut(usize, f64),
     ) -> Result<Upscaler> {
         let &Training { seed, channels, blocks, steps, batch, part, rate } = training;
         if channels == 0 || part == 0 {
