@@ -8,9 +8,10 @@
 //! (with and without small holes in what is read), `--published SECONDS` (on faces of the published make.girls.moe
 //! generator, from `../shared/real`).
 
+#[path = "animegan/on_published.rs"]
+mod on_published;
 #[path = "../common/processor.rs"]
 mod processor;
-#[path = "animegan/published.rs"]
 mod published;
 mod report;
 mod training;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use published::OnPublished;
+use on_published::OnPublished;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;

@@ -4,20 +4,21 @@
 //! `cargo xtask prove real-faces` needs the data beside the clone (`../shared/real`, or `--real DIR`), and writes
 //! `target/proofs/real-faces/numbers.json` with the pictures.
 
+mod published;
 mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use published::{Drawn, generator};
 use serde::Serialize;
 use tachie::candle_core::Tensor;
-use tachie::data::dataset::{Dataset, Source};
+use tachie::data::dataset::Dataset;
 use tachie::data::import::About;
 use tachie::data::prepare::cascade::Cascade;
 use tachie::data::prepare::detect::DetectOptions;
-use tachie::data::tags::TagSet;
-use tachie::models::make_girls::{MakeGirls, Published};
+use tachie::models::make_girls::MakeGirls;
 use tachie::rng::Seed;
 use tachie::sample::Latent;
 use tachie::weights::npz;
@@ -60,17 +61,15 @@ fn main() -> ExitCode {
 
 fn prove(args: &Args) -> Result<bool> {
     report::folder(&args.out)?;
-    let moe = args.real.join("moe");
-    let weights = args.out.join("model.safetensors");
-    let map = moe.join("moe_amaryllis_map.csv");
-    Published::open(moe.join("amaryllis_8bit.bin"), map, moe.join("webdnn_eightbit_table.csv"))?.save(&weights)?;
-    let model = MakeGirls::open(&weights, &tachie::device()?)?;
-    let difference = parity(&model, &moe.join("parity.npz"))?;
+    let model = generator(&args.real, &args.out.join("model.safetensors"))?;
+    let difference = parity(&model, &args.real.join("moe").join("parity.npz"))?;
 
     model.sample_random(64, Seed(1))?.grid(8)?.captions::<String>([]).save(args.out.join("samples.png"))?;
 
     let latents = model.random_latents(FACES, Seed(2))?;
-    let drawn = Drawn { pictures: model.generate(&latents)?.to_rgb()?, latents, tags: model.config().tags.clone() };
+    let pictures = model.generate(&latents)?.to_rgb()?;
+    let labels = latents.into_iter().map(|latent| latent.labels.values).collect();
+    let drawn = Drawn { pictures, labels, tags: model.config().tags.clone() };
     let cascade = Cascade::open(args.real.join("lbpcascade_animeface.xml"))?;
     let found = faces_found(&cascade, &drawn)?;
 
@@ -145,45 +144,4 @@ fn print(numbers: &Numbers, out: &Path) -> Result<()> {
         out.join("samples.png").display()
     );
     Ok(())
-}
-
-/// Generated faces with the attributes that they were asked for.
-struct Drawn {
-    pictures: Vec<image::RgbImage>,
-    latents: Vec<Latent>,
-    tags: TagSet,
-}
-
-impl Source for Drawn {
-    fn len(&self) -> usize {
-        self.pictures.len()
-    }
-
-    fn tags(&self) -> &TagSet {
-        &self.tags
-    }
-
-    fn image(&self, i: usize) -> Result<image::RgbImage> {
-        Ok(self.pictures[i].clone())
-    }
-
-    fn labels(&self, i: usize) -> Vec<f32> {
-        self.latents[i].labels.values.clone()
-    }
-
-    fn name(&self) -> String {
-        "make.girls.moe samples".into()
-    }
-
-    fn fingerprint(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        self.pictures.iter().for_each(|picture| {
-            hasher.update(picture.as_raw());
-        });
-        hasher.finalize().to_hex().to_string()
-    }
-
-    fn size(&self) -> u32 {
-        128
-    }
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde::Serialize;
+use tachie::Result;
 use tachie::data::avatar::faces::{HAIR_WINDOWS, hair_colour};
 use tachie::data::batch::Images;
-use tachie::data::dataset::{Dataset, Source};
+use tachie::data::dataset::Dataset;
 use tachie::data::manifest::Filter;
 use tachie::data::tags::{Labels, TagSampler, TagSet};
 use tachie::image::RgbImage;
@@ -13,11 +14,11 @@ use tachie::metrics::evaluate::{Evaluation, Metric};
 use tachie::metrics::pictures::delta_e::Lab;
 use tachie::models::animegan::Animegan;
 use tachie::models::editing::Protocol;
-use tachie::models::make_girls::{MakeGirls, Published};
+use tachie::models::make_girls::MakeGirls;
 use tachie::rng::Seed;
 use tachie::train::trainer::Options;
-use tachie::{Error, Result};
 
+use crate::published::{Drawn, generator};
 use crate::{HAIR, SIDE, labels, report};
 
 /// Faces that are drawn, and those of them that are judged.
@@ -46,17 +47,12 @@ pub struct OnPublished {
 impl OnPublished {
     /// Trains and judges; passes where hair changes visibly, and where the published weights are not there.
     pub fn prove(seconds: f64, real: &Path, out: &Path) -> Result<bool> {
-        let moe = real.join("moe");
-        let network = moe.join("amaryllis_8bit.bin");
-        if !network.exists() {
+        if !real.join("moe").exists() {
             println!("skipped: no published generator in {} (--real DIR)", real.display());
             return Ok(true);
         }
         report::folder(out)?;
-        let file = out.join("generator.safetensors");
-        let map = moe.join("moe_amaryllis_map.csv");
-        Published::open(network, map, moe.join("webdnn_eightbit_table.csv"))?.save(&file)?;
-        let drawn = Drawn::of(&MakeGirls::open(&file, &tachie::device()?)?)?;
+        let drawn = faces(&generator(real, &out.join("generator.safetensors"))?)?;
         let data = Dataset::from_source(drawn).resized(SIDE, Filter::Bicubic)?.in_memory();
         let places: Vec<usize> = (0..data.len()).collect();
         let (judged, train) = (data.subset(&places[..JUDGED])?, data.subset(&places[JUDGED..])?);
@@ -127,59 +123,16 @@ fn moved(first: &RgbImage, second: &RgbImage) -> f64 {
     of(first).difference(of(second))
 }
 
-/// Generated faces, with those of the labels that they were asked for that an editor learns.
-struct Drawn {
-    pictures: Vec<RgbImage>,
-    labels: Vec<Vec<f32>>,
-    tags: TagSet,
-}
-
-impl Drawn {
-    /// As the official web site draws labels, but for hair, of which every colour of the editor is as frequent.
-    fn of(generator: &MakeGirls) -> Result<Drawn> {
-        let (tags, mut stream) = (TagSet::animegan(), Seed(5).stream("labels"));
-        let asked = (0..FACES).map(|i| {
-            let labels = TagSampler::Frequencies.sample(&TagSet::make_girls(), &mut stream)?;
-            labels.set(HAIR[i % HAIR.len()], 1.0)
-        });
-        let asked = asked.collect::<Result<Vec<Labels>>>()?;
-        let made = generator.sample_many(&asked, Seed(6))?.to_rgb()?;
-        let labels = asked.iter().map(|labels| Ok(labels.of_tags(&tags)?.values)).collect::<Result<_>>()?;
-        Ok(Drawn { pictures: made, labels, tags })
-    }
-}
-
-impl Source for Drawn {
-    fn len(&self) -> usize {
-        self.pictures.len()
-    }
-
-    fn tags(&self) -> &TagSet {
-        &self.tags
-    }
-
-    fn image(&self, i: usize) -> Result<RgbImage> {
-        let beyond = || Error::invalid("face", i.to_string(), format!("a number below {}", self.pictures.len()), "");
-        self.pictures.get(i).cloned().ok_or_else(beyond)
-    }
-
-    fn labels(&self, i: usize) -> Vec<f32> {
-        self.labels.get(i).cloned().unwrap_or_default()
-    }
-
-    fn name(&self) -> String {
-        "make.girls.moe samples".into()
-    }
-
-    fn fingerprint(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        self.pictures.iter().for_each(|picture| {
-            hasher.update(picture.as_raw());
-        });
-        hasher.finalize().to_hex().to_string()
-    }
-
-    fn size(&self) -> u32 {
-        self.pictures.first().map_or(0, |picture| picture.width())
-    }
+/// Faces as the official web site draws labels, but for hair, of which every colour of the editor is as frequent; with those
+/// of the labels that an editor learns.
+fn faces(generator: &MakeGirls) -> Result<Drawn> {
+    let (tags, mut stream) = (TagSet::animegan(), Seed(5).stream("labels"));
+    let asked = (0..FACES).map(|i| {
+        let labels = TagSampler::Frequencies.sample(&TagSet::make_girls(), &mut stream)?;
+        labels.set(HAIR[i % HAIR.len()], 1.0)
+    });
+    let asked = asked.collect::<Result<Vec<Labels>>>()?;
+    let pictures = generator.sample_many(&asked, Seed(6))?.to_rgb()?;
+    let labels = asked.iter().map(|labels| Ok(labels.of_tags(&tags)?.values)).collect::<Result<_>>()?;
+    Ok(Drawn { pictures, labels, tags })
 }
