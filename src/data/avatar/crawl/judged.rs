@@ -104,7 +104,7 @@ impl Truth {
         Agreement::of(scores.map(|(kind, told)| [told, kind == Kind::Pair]))
     }
 
-    /// Whether the best box of a class in each of these pictures is there and in its place: it overlaps the true one by at
+    /// Whether the best box of a class in each of these pictures, named as in `boxes`, is there and in its place: it overlaps the true one by at
     /// least one half. Boxes below `score` do not count.
     pub fn found<'a>(
         &self,
@@ -114,8 +114,8 @@ impl Truth {
         score: f64,
     ) -> Agreement {
         let mut all = Agreement::default();
-        for truth in files.into_iter().filter_map(|file| self.get(file)) {
-            let told = boxes.best(&truth.file, class).filter(|found| found.score >= score);
+        for (file, truth) in files.into_iter().filter_map(|file| Some((file, self.get(file)?))) {
+            let told = boxes.best(file, class).filter(|found| found.score >= score);
             let wanted = truth.boxes().into_iter().find(|wanted| wanted.class == class);
             let right = told.zip(wanted.as_ref()).is_some_and(|(one, other)| {
                 let [one, other] = [one, other].map(|of| corners(of.area));
