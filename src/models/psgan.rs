@@ -79,7 +79,7 @@ impl Psgan {
     /// told apart in all poses by their latents alone: [`labelled`](PsganConfig::labelled) tells who they are.
     pub fn tiny() -> PsganConfig {
         let (network, growth) = (tiny_shape(32), tiny_growth(32));
-        PsganConfig { network, growth, amplitude: 4.0, mismatch: 1.0, ..PsganConfig::default() }
+        PsganConfig { network, growth, amplitude: 4.0, ground: -4.0, mismatch: 1.0, ..PsganConfig::default() }
     }
 }
 
