@@ -24,10 +24,11 @@ impl<G: Editing> Model<G> {
         strength: impl Into<Option<f64>>,
     ) -> Result<Grid> {
         let strength = strength.into();
-        let mut columns = vec![("unchanged".to_string(), self.reconstruct(pictures, shown)?)];
+        let mut columns = vec![("kept".to_string(), self.reconstruct(pictures, shown)?)];
         for wish in edits {
             let asked = wished(shown, wish.as_ref())?;
-            columns.push((wish.as_ref().to_string(), self.edit(pictures, shown, &asked, strength)?));
+            // Captions break at spaces, and columns are narrow.
+            columns.push((wish.as_ref().replace('=', " "), self.edit(pictures, shown, &asked, strength)?));
         }
         some("edits of a figure", edits.len())?;
         sheet(pictures, columns)
