@@ -88,15 +88,8 @@ fn counts_of_the_tables() {
 
 fn batch() -> Batch {
     let shown = [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]];
-    Batch {
-        images: filled(&[3, 3, 32, 32], 0.3, 1.0),
-        labels: Some(Tensor::new(&shown, &Device::Cpu).unwrap()),
-        points: None,
-        sources: None,
-        source_points: None,
-        others: None,
-        indices: vec![0, 1, 2],
-    }
+    let labels = Some(Tensor::new(&shown, &Device::Cpu).unwrap());
+    Batch { labels, ..Batch::of(filled(&[3, 3, 32, 32], 0.3, 1.0)) }
 }
 
 fn compare<G: Gan>(case: &str, config: &G::Config) {
@@ -231,7 +224,7 @@ fn schedules_of_the_tables() {
 /// What every editor does with pictures and labels that fit, and with others.
 fn edits<G: Editing>(model: Model<G>) {
     let faces = Avatar::faces().size(G::side(model.config()) as u32).take(3).unwrap();
-    let pictures = Images::new(faces.images(3).unwrap().tensor).unwrap();
+    let pictures = faces.images(3).unwrap().without_captions();
     let shown: Vec<Labels> = (0..3).map(|i| faces.labels(i).unwrap()).collect();
     let asked: Vec<Labels> = shown.iter().map(|labels| labels.clone().flipped("glasses").unwrap()).collect();
     let edit = |strength: Option<f64>| numbers(&model.edit(&pictures, &shown, &asked, strength).unwrap().tensor);
@@ -357,7 +350,7 @@ fn edits_are_judged_and_shown() {
     assert!(truth.table().unwrap().md().contains("PSNR where it changes"));
     assert!(model.edit_truth(&drawn, &[], None).unwrap_err().to_string().contains("0 faces"));
 
-    let pictures = Images::new(faces.images(2).unwrap().tensor).unwrap();
+    let pictures = faces.images(2).unwrap().without_captions();
     let labels: Vec<Labels> = (0..2).map(|i| faces.labels(i).unwrap()).collect();
     let grid = model.edit_grid(&pictures, &labels, &["hair=purple, glasses", "-blush"], None).unwrap();
     assert_eq!(grid.len(), 2 * 4);
@@ -381,7 +374,7 @@ fn a_study_trains_and_judges() {
     assert_eq!(names, ["vanilla 1", "LSGAN 1", "WGAN-GP 1"]);
     assert!(study.table(&found).unwrap().md().contains("27.44"));
     assert!(folder.path().join("wgan-gp-1").is_dir());
-    let pictures = Images::new(test.images(2).unwrap().tensor).unwrap();
+    let pictures = test.images(2).unwrap().without_captions();
     let labels: Vec<Labels> = (0..2).map(|i| test.labels(i).unwrap()).collect();
     assert_eq!(editors.grid(&pictures, &labels, "hair=purple").unwrap().len(), 2 * 4);
 }

@@ -358,8 +358,7 @@ fn the_perceptual_term_of_pix2pixhd() {
     let networks = pix2pixhd::Adversaries::new(&with, &params.view(Training::All)).unwrap();
     let pictures = |seed| ((planes(&picture(seed, 32, 32)) / 127.5).unwrap() - 1.0).unwrap();
     let (images, sources) = (pictures(3), Some(pictures(4)));
-    let batch =
-        Batch { images, labels: None, points: None, sources, source_points: None, others: None, indices: vec![0] };
+    let batch = Batch { sources, ..Batch::of(images) };
     let mut step = Step::new(1, Seed(0), Position { stage: 0, resolution: 32, batch: 1, alpha: 1.0 });
     networks.share(&batch, &mut step).unwrap();
     let losses = networks.loss(Player::Generator, &batch, &mut step).unwrap();

@@ -76,15 +76,7 @@ fn both_stages_are_pytorchs() {
     let points = Tensor::from_vec(points.to_vec(), (2, 2, 3), &Device::Cpu).unwrap();
     same("mask", &pose_mask(&points, &[[0, 1]], 32, 4.0).unwrap(), 1e-12);
     let picture = |key: f64| filled(&[2, 3, 32, 32], key, 1.0);
-    let batch = Batch {
-        images: picture(0.3),
-        labels: None,
-        points: Some(points.clone()),
-        sources: Some(picture(0.9)),
-        source_points: None,
-        others: None,
-        indices: vec![0, 1],
-    };
+    let batch = Batch { points: Some(points.clone()), sources: Some(picture(0.9)), ..Batch::of(picture(0.3)) };
     let made = networks.make(&picture(0.9), &points).unwrap();
     same("coarse", &made.coarse, 1e-5);
     same("refined", &made.refined, 1e-5);

@@ -87,15 +87,8 @@ fn maps_of_the_discriminators() {
 /// All losses and gradients of a configuration beside those of PyTorch.
 fn compare<G: Gan>(case: &str, config: &G::Config, full: usize, level: Level) {
     let picture = |side: usize, key: f64| filled(&[2, 3, side, side], key, 1.0);
-    let batch = Batch {
-        images: picture(level.resolution, 0.3),
-        labels: None,
-        points: None,
-        sources: Some(picture(full, 0.9)),
-        source_points: None,
-        others: Some(picture(level.resolution, 2.1)),
-        indices: vec![0, 1],
-    };
+    let (images, others) = (picture(level.resolution, 0.3), Some(picture(level.resolution, 2.1)));
+    let batch = Batch { sources: Some(picture(full, 0.9)), others, ..Batch::of(images) };
     let position = Position { stage: 0, resolution: level.resolution, batch: 2, alpha: level.alpha };
     Golden::open("translation").compare::<G>(case, config, &batch, position, case == "j");
 }
@@ -183,15 +176,7 @@ fn settings_of_the_paper_alone() {
     let params = ParamStore::new(Seed(0), &Device::Cpu, DType::F32).unwrap();
     let networks = anime2clothing::Adversaries::new(&both, &params.view(Training::All)).unwrap();
     let picture = |key: f64| filled(&[2, 3, 64, 64], key, 1.0).to_dtype(DType::F32).unwrap();
-    let batch = Batch {
-        images: picture(0.3),
-        labels: None,
-        points: None,
-        sources: Some(picture(0.9)),
-        source_points: None,
-        others: Some(picture(2.1)),
-        indices: vec![0, 1],
-    };
+    let batch = Batch { sources: Some(picture(0.9)), others: Some(picture(2.1)), ..Batch::of(picture(0.3)) };
     let mut step = Step::new(1, Seed(0), Position { stage: 0, resolution: 64, batch: 2, alpha: 1.0 });
     networks.share(&batch, &mut step).unwrap();
     let terms = networks.loss(Player::Generator, &batch, &mut step).unwrap().values().unwrap();

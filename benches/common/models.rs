@@ -122,10 +122,9 @@ pub fn import<C: DeserializeOwned>(folder: &Path) -> Result<(C, Batch)> {
     let tensors = safetensors::read(&path)?.tensors;
     let images = tensors.get("images").cloned();
     let images = images.ok_or_else(|| Error::file(&path, "no tensor \"images\"", "an exported batch", ""))?;
-    let indices = (0..images.dims()[0]).collect();
     let [labels, points, sources, source_points, others] =
         ["labels", "points", "sources", "source_points", "others"].map(|name| tensors.get(name).cloned());
-    Ok((config, Batch { images, labels, points, sources, source_points, others, indices }))
+    Ok((config, Batch { labels, points, sources, source_points, others, ..Batch::of(images) }))
 }
 
 fn about(folder: &Path) -> Result<Value> {

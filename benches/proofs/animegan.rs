@@ -25,7 +25,6 @@ use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;
 use tachie::data::avatar::faces::Faces;
-use tachie::data::batch::Images;
 use tachie::data::dataset::Dataset;
 use tachie::data::tags::{Labels, TagSet};
 use tachie::metrics::evaluate::Evaluation;
@@ -240,7 +239,7 @@ impl Edits {
 /// Figure 5, several edits at once, one told more and more strongly, and one on its way.
 fn figures(model: &Animegan, unseen: &Dataset, out: &Path) -> Result<()> {
     const ROWS: usize = 6;
-    let (pictures, shown) = (Images::new(unseen.images(ROWS)?.tensor)?, labels(unseen, ROWS)?);
+    let (pictures, shown) = (unseen.images(ROWS)?.without_captions(), labels(unseen, ROWS)?);
     let edits = ["hair=purple", "hair=red", "hair=green", "blush", "open mouth", "glasses", "smile", "eyes=red"];
     model.edit_grid(&pictures, &shown, &edits, None)?.save(out.join("figure-5.png"))?;
     let several = ["hair=blue, eyes=red", "hair=pink, glasses", "hair=black, open mouth, blush"];
@@ -264,7 +263,7 @@ fn study(args: &Args, study: Study, seconds: f64, name: &str, device: &tachie::c
     let (editors, n) = (study.train(&data.train, &out, device)?, 8);
     let evaluation = editors.evaluation(&data.test);
     evaluation.beside(&Vec::from_iter(0..n))?.save(out.join("unchanged.png"))?;
-    let (pictures, shown) = (Images::new(data.test.images(n)?.tensor)?, labels(&data.test, n)?);
+    let (pictures, shown) = (data.test.images(n)?.without_captions(), labels(&data.test, n)?);
     editors.grid(&pictures, &shown, "hair=purple")?.save(out.join("purple.png"))?;
     let reconstruction = study.table(&evaluation.metrics(Study::metrics()).run()?)?;
     let edits = editors.edits(&data.test, Protocol::Flips)?;

@@ -36,6 +36,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// A batch of pictures `[N, 3, H, W]` and nothing else, at the positions 0 to N − 1.
+    pub fn of(images: Tensor) -> Batch {
+        let indices = (0..images.dims().first().copied().unwrap_or(0)).collect();
+        Batch { images, labels: None, points: None, sources: None, source_points: None, others: None, indices }
+    }
+
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.indices.len()
@@ -87,6 +93,11 @@ impl Images {
             }
             found => Err(Error::shape("pictures", found, "[N, 3, H, W]")),
         }
+    }
+
+    /// The same pictures without their captions.
+    pub fn without_captions(self) -> Images {
+        Images { captions: Vec::new(), ..self }
     }
 
     /// The same pictures with these captions.

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::faces::{HAIR_WINDOWS, hair_colour};
-use tachie::data::batch::Images;
 use tachie::data::dataset::Dataset;
 use tachie::data::manifest::Filter;
 use tachie::data::tags::{Labels, TagSampler, TagSet};
@@ -73,14 +72,14 @@ impl OnPublished {
 
     fn of(model: &Animegan, judged: &Dataset, out: &Path) -> Result<OnPublished> {
         let edits: Vec<String> = HAIR.iter().map(|tag| tag.to_string()).collect();
-        let (first, shown) = (Images::new(judged.images(8)?.tensor)?, labels(judged, 8)?);
+        let (first, shown) = (judged.images(8)?.without_captions(), labels(judged, 8)?);
         model.edit_grid(&first, &shown, &edits, None)?.save(out.join("hair.png"))?;
         let others = ["blush", "open mouth", "glasses", "smile", "eyes=red", "hair=pink, eyes=green, glasses"];
         model.edit_grid(&first, &shown, &others, None)?.save(out.join("others.png"))?;
         let psnr =
             Evaluation::on(judged).metrics([Metric::psnr()]).model("animegan", model).quiet().run()?.value("psnr");
 
-        let (pictures, shown) = (Images::new(judged.images(JUDGED)?.tensor)?, labels(judged, JUDGED)?);
+        let (pictures, shown) = (judged.images(JUDGED)?.without_captions(), labels(judged, JUDGED)?);
         let (real, kept) = (pictures.to_rgb()?, model.reconstruct(&pictures, &shown)?.to_rgb()?);
         let unchanged = mean(real.iter().zip(&kept).map(|(real, kept)| moved(real, kept)));
         let mut changes = Vec::new();

@@ -126,7 +126,7 @@ impl<G: Editing> Model<G> {
             let places: Vec<usize> = (start..faces.len().min(start + AT_ONCE)).collect();
             let chosen = faces.subset(&places)?;
             let shown = (0..chosen.len()).map(|i| chosen.labels(i)).collect::<Result<Vec<_>>>()?;
-            let pictures = plain(&chosen.images(chosen.len())?)?;
+            let pictures = chosen.images(chosen.len())?.without_captions();
             let kept = self.reconstruct(&pictures, &shown)?;
             errors.extend(differences(&kept, &pictures)?);
             let before = tagger.labels(&pictures.tensor)?;
@@ -315,10 +315,6 @@ fn check_known(tagger: &Tagger, tags: &TagSet) -> Result<()> {
             Err(Error::invalid("label of the model", format!("\"{}\"", tag.name), "one that the tagger reads", hint))
         }
     }
-}
-
-fn plain(images: &Images) -> Result<Images> {
-    Images::new(images.tensor.clone())
 }
 
 /// Pictures at these places, which may be named more than once.

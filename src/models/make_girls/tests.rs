@@ -100,15 +100,7 @@ fn one_step_equals_pytorch() {
     step.put("made", made);
     step.put("asked", fixture["in.asked"].clone());
     let labels = Some(fixture["in.labels"].clone());
-    let batch = Batch {
-        images: fixture["in.images"].clone(),
-        labels,
-        points: None,
-        sources: None,
-        source_points: None,
-        others: None,
-        indices: vec![0, 1, 2],
-    };
+    let batch = Batch { labels, ..Batch::of(fixture["in.images"].clone()) };
     for (network, who) in [(&discriminator, Player::Discriminator), (&generator, Player::Generator)] {
         let losses = network.loss(who, &batch, &mut step).unwrap();
         let mut total: Option<Tensor> = None;
@@ -134,15 +126,7 @@ fn the_penalty_enters_with_its_weight() {
     let gan = Adversaries::new(&small(), &store.view(Training::All)).unwrap();
     let images = Seed(1).stream("images").uniform_tensor(&[3, 3, 4, 4], &Device::Cpu).unwrap();
     let labels = Some(Tensor::zeros((3, 34), DType::F32, &Device::Cpu).unwrap());
-    let batch = Batch {
-        images,
-        labels,
-        points: None,
-        sources: None,
-        source_points: None,
-        others: None,
-        indices: vec![0, 1, 2],
-    };
+    let batch = Batch { labels, ..Batch::of(images) };
     let mut step = Step::new(1, Seed(0), Position::default());
     assert!(gan.loss(Player::Discriminator, &batch, &mut step).is_err(), "share comes first");
     gan.share(&batch, &mut step).unwrap();
