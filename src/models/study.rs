@@ -33,6 +33,13 @@ pub(crate) struct Course {
     pub(crate) seed: Seed,
 }
 
+/// The whole schedule with seed 0.
+impl Default for Course {
+    fn default() -> Self {
+        Course { length: Length::Whole, seed: Seed(0) }
+    }
+}
+
 impl Course {
     /// The running average of a model that is trained on these pictures, at its size `side`; a run that was begun in `out`
     /// goes on.

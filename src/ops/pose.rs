@@ -2,8 +2,9 @@
 //!
 //! A pose map is −1 everywhere but for one +1 (PSGAN, Hamada et al. 2018, section 3), or two other numbers, so that a
 //! convolution of it is the ground times the sum of the kernel, less what lies outside at the borders, plus the difference
-//! of both times the kernel stamped around the one pixel. Twenty maps of 1024 px, 80 MiB a picture, are replaced by twenty pixels. The answer is linear in the kernels,
-//! and so is the gradient of the kernels in what arrives: the two operations are each other's derivative.
+//! of both times the kernel stamped around the one pixel. Twenty maps of 1024 px, 80 MiB a picture, are replaced by twenty
+//! pixels. The answer is linear in the kernels, and so is the gradient of the kernels in what arrives: the two operations
+//! are each other's derivative.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -146,7 +147,8 @@ impl Response {
         }
     }
 
-    /// Adds as much of the kernel as the point is above the ground, for each known keypoint around its pixel. `kernels` `[M, k, k]`.
+    /// Adds as much of the kernel as the point is above the ground, for each known keypoint around its pixel.
+    /// `kernels` `[M, k, k]`.
     fn stamp<T: Real>(&self, sample: usize, kernels: &[T], k: usize, out: &mut [T]) {
         let ([h, w], contrast) = (self.0.size, T::of(self.0.levels.contrast()));
         for (kernel, pixel) in kernels.chunks(k * k).zip(self.0.of(sample)) {

@@ -46,8 +46,7 @@ const TABLE2: [(&str, f64, f64); 4] = [
 pub struct Study {
     rows: Rows,
     tiny: bool,
-    length: Length,
-    seed: Seed,
+    course: Course,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +59,7 @@ impl Study {
     /// Table 1: the ten configurations, of the paper's sizes, over their whole schedules, seed 0.
     pub fn table1() -> Study {
         let rows = Rows::Configurations(TABLE1.iter().map(|(letter, ..)| *letter).collect());
-        Study { rows, tiny: false, length: Length::Whole, seed: Seed(0) }
+        Study { rows, tiny: false, course: Course::default() }
     }
 
     /// Table 2: PLDT, pix2pix, pix2pixHD and configuration (j), with the random changes of (j) for all. PLDT has pictures of
@@ -79,17 +78,19 @@ impl Study {
 
     /// Each model at 64 px with its `tiny` preset's sizes, trained for so long.
     pub fn tiny(self, length: Length) -> Study {
-        Study { tiny: true, length, ..self }
+        Study { tiny: true, ..self }.length(length)
     }
 
     /// Another length of the trainings.
-    pub fn length(self, length: Length) -> Study {
-        Study { length, ..self }
+    pub fn length(mut self, length: Length) -> Study {
+        self.course.length = length;
+        self
     }
 
     /// Another seed of weights, order and changes.
-    pub fn seed(self, seed: Seed) -> Study {
-        Study { seed, ..self }
+    pub fn seed(mut self, seed: Seed) -> Study {
+        self.course.seed = seed;
+        self
     }
 
     /// Trains all on the pairs `train`, in folders of their own below `out`; runs that were begun go on. What comes back
@@ -142,8 +143,7 @@ impl Study {
         out: &Path,
         device: &Device,
     ) -> Result<Model<G>> {
-        let course = Course { length: self.length, seed: self.seed };
-        course.train::<G>(config, G::side(config) as u32, train, out, device)
+        self.course.train::<G>(config, G::side(config) as u32, train, out, device)
     }
 
     /// What judges without any download: FID of the built-in network, the built-in perceptual distance in the place of

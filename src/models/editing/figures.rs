@@ -67,7 +67,8 @@ fn some(what: &str, found: usize) -> Result<()> {
     if found > 0 { Ok(()) } else { Err(Error::invalid(what, "none", "at least one", "")) }
 }
 
-fn wished(shown: &[Labels], wish: &str) -> Result<Vec<Labels>> {
+/// Each of these labels changed as the wish says.
+pub(super) fn wished(shown: &[Labels], wish: &str) -> Result<Vec<Labels>> {
     shown.iter().map(|labels| labels.clone().wished(wish)).collect()
 }
 

@@ -5,6 +5,7 @@ use candle_core::{Tensor, Var};
 use crate::Result;
 use crate::data::batch::{Batch, Images};
 use crate::data::tags::{Labels, TagSet};
+use crate::models::translation::keep_rows;
 use crate::nn::init::Init;
 use crate::nn::params::Scope;
 
@@ -36,11 +37,8 @@ impl Shown {
         if step != 1 {
             return Ok(());
         }
-        for (kept, from) in [(&self.pictures, &batch.images), (&self.labels, labels)] {
-            let rows = (0..PICTURES).map(|row| from.get(row % batch.len().max(1))).collect::<Result<Vec<_>, _>>()?;
-            kept.set(&Tensor::stack(&rows, 0)?.to_dtype(kept.dtype())?)?;
-        }
-        Ok(())
+        keep_rows(&self.pictures, &batch.images)?;
+        keep_rows(&self.labels, labels)
     }
 
     /// Rows of the pictures, of what becomes of them unchanged, and with each of a few labels the other way round. `edit`

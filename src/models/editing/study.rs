@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
+use super::figures::wished;
 use super::{EditReport, Editing, Protocol};
 use crate::Result;
 use crate::data::batch::Images;
@@ -54,8 +55,7 @@ const COPIED: &str = "printed: the five baselines' numbers are STGAN's, of Celeb
 pub struct Study {
     rows: Rows,
     tiny: bool,
-    length: Length,
-    seed: Seed,
+    course: Course,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,22 +68,23 @@ enum Rows {
 impl Study {
     /// Table 1: ANIMEGAN with three adversarial losses, each trained three times for 2,000 iterations.
     pub fn table1() -> Study {
-        Study { rows: Rows::Losses(3), tiny: false, length: Length::Steps(ITERATIONS), seed: Seed(0) }
+        Study { rows: Rows::Losses(3), tiny: false, course: Course::default() }.length(Length::Steps(ITERATIONS))
     }
 
     /// Table 2: all six models, of their papers' sizes, over their whole schedules.
     pub fn table2() -> Study {
-        Study { rows: Rows::Models, length: Length::Whole, ..Study::table1() }
+        Study { rows: Rows::Models, tiny: false, course: Course::default() }
     }
 
     /// Each model at 64 px with its `tiny` preset's sizes, trained for so long.
     pub fn tiny(self, length: Length) -> Study {
-        Study { tiny: true, length, ..self }
+        Study { tiny: true, ..self }.length(length)
     }
 
     /// Another length of the trainings.
-    pub fn length(self, length: Length) -> Study {
-        Study { length, ..self }
+    pub fn length(mut self, length: Length) -> Study {
+        self.course.length = length;
+        self
     }
 
     /// Trains each loss of table 1 so often, once at least; table 2 stays as it is.
@@ -93,8 +94,9 @@ impl Study {
     }
 
     /// Another seed of weights, order and changes.
-    pub fn seed(self, seed: Seed) -> Study {
-        Study { seed, ..self }
+    pub fn seed(mut self, seed: Seed) -> Study {
+        self.course.seed = seed;
+        self
     }
 
     /// Trains all on these pictures, in folders of their own below `out`; runs that were begun go on.
@@ -102,7 +104,7 @@ impl Study {
     /// # Errors
     /// When the data have no labels, or a training diverges.
     pub fn train(&self, train: &Dataset, out: impl AsRef<Path>, device: &Device) -> Result<Editors> {
-        let work = Work { course: Course { length: self.length, seed: self.seed }, train, out: out.as_ref(), device };
+        let work = Work { course: self.course.clone(), train, out: out.as_ref(), device };
         match self.rows {
             Rows::Losses(times) => self.losses(times, &work),
             Rows::Models => self.models(&work),
@@ -116,7 +118,8 @@ impl Study {
             for time in 1..=times {
                 let objective = ObjectiveConfig { adversarial, penalty, ..config.objective };
                 let config = EditorConfig { objective, ..config.clone() };
-                let seed = if time == 1 { self.seed } else { self.seed.child(&format!("repetition/{time}")) };
+                let first = work.course.seed;
+                let seed = if time == 1 { first } else { first.child(&format!("repetition/{time}")) };
                 let work = Work { course: Course { seed, ..work.course.clone() }, ..*work };
                 let name = repetition(name, time);
                 all.push(work.model::<Adversaries<OfAnimegan>>(&name, &config)?);
@@ -258,8 +261,7 @@ where
     }
 
     fn made(&self, pictures: &Images, shown: &[Labels], wish: &str) -> Result<Images> {
-        let asked = shown.iter().map(|labels| labels.clone().wished(wish)).collect::<Result<Vec<_>>>()?;
-        self.edit(pictures, shown, &asked, None)
+        self.edit(pictures, shown, &wished(shown, wish)?, None)
     }
 }
 
@@ -308,7 +310,7 @@ impl Editors {
     /// # Errors
     /// When the wish cannot be read; as [`Model::edit`].
     pub fn grid(&self, pictures: &Images, shown: &[Labels], wish: &str) -> Result<Grid> {
-        let mut rows = vec![Images::new(pictures.tensor.clone())?];
+        let mut rows = vec![pictures.clone().without_captions()];
         for (_, model) in &self.0 {
             let made = model.made(pictures, shown, wish)?;
             rows.push(Images::new(made.tensor.to_device(pictures.tensor.device())?)?);

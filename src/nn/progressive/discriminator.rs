@@ -182,8 +182,8 @@ impl Discriminator {
     fn last<S: Signal>(&self, x: &S, poses: Option<&Poses>) -> Result<S> {
         let group = self.spec.group.size(x.value().dims()[0]);
         let layer = self.conv.layer()?;
-        let both = if self.spec.twos { Some(x.cat(&x.linear_map(&partners)?, 1)?) } else { None };
-        let x = both.as_ref().unwrap_or(x).minibatch_deviation(group)?.conv2d(&layer.of_features())?;
+        let x = if self.spec.twos { x.cat(&x.linear_map(&partners)?, 1)? } else { x.clone() };
+        let x = x.minibatch_deviation(group)?.conv2d(&layer.of_features())?;
         let x = x.shift(&|x| layer.add_poses(x, poses))?.leaky_relu(SLOPE)?;
         x.flatten()?.linear(&self.dense0.layer()?)?.leaky_relu(SLOPE)
     }
