@@ -75,22 +75,28 @@ impl Anime2Clothing {
         Ok(config)
     }
 
-    /// Networks for 64 px that learn on two CPU cores in minutes: configuration (j) with half the channels, from 16 px on.
+    /// Networks for 64 px that learn on two CPU cores in minutes: configuration (j) with half the channels of the generator
+    /// and a quarter of those of the discriminators, from 16 px on.
     pub fn tiny() -> Anime2ClothingConfig {
         Anime2Clothing::paper().tiny()
     }
 }
 
 impl Anime2ClothingConfig {
-    /// The same configuration at 64 px with half the channels and a short schedule, for two CPU cores and minutes.
+    /// The same configuration at 64 px with few channels and a short schedule, for two CPU cores and minutes. Colours and
+    /// outlines come first: the L1 weight is three times the paper's and the rate twice. The features of narrow
+    /// discriminators are larger numbers, so that they count a fifth.
     pub fn tiny(self) -> Anime2ClothingConfig {
         let phase = |resolution, until, batch| Phase { resolution, until, batch };
         let phases = match self.translator {
             Translator::Pix2pix => vec![phase(64, 20, 8)],
-            Translator::Growing => vec![phase(16, 2, 16), phase(32, 6, 16), phase(64, 20, 8)],
+            Translator::Growing => vec![phase(16, 1, 16), phase(32, 3, 16), phase(64, 20, 8)],
         };
         Anime2ClothingConfig {
-            shape: Shape { resolution: 64, width: 0.5, judge_width: 0.5 },
+            shape: Shape { resolution: 64, width: 0.5, judge_width: 0.25 },
+            l1: 3.0 * self.l1,
+            weights: self.weights.iter().map(|weight| weight / 5.0).collect(),
+            rate: 2.0 * self.rate,
             schedule: Schedule { pictures: 2_000, phases, batch_rate: 1, decay_from: 14, published_fade: false },
             ..self
         }
