@@ -338,6 +338,10 @@ fn edits_are_judged_and_shown() {
     assert!(report.advice.as_ref().unwrap().contains("come out") && report.change > 0.0 && report.error > 10.0);
     let shown: usize = (0..3).map(|i| faces.labels(i).unwrap().on().len()).sum();
     assert_eq!(report.accuracy.disturbing().n, 3 * 15 - shown);
+    // The tagger reads more than the model's 15 labels.
+    let [own, all] = [&report.own, &report.accuracy];
+    assert_eq!((own.accuracy().value, own.disturbing().n), (all.accuracy().value, all.disturbing().n));
+    assert!(own.disturbing().value <= all.disturbing().value);
     let flips = model.edit_report(&faces, Protocol::Flips, 1.0).unwrap();
     assert!(flips.accuracy.disturbing().n >= report.accuracy.disturbing().n);
     assert!(flips.table().unwrap().md().contains("disturbing edits"));

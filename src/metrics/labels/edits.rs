@@ -4,7 +4,7 @@
 //! author's script (each attribute flipped in turn, right when it is then read as the opposite).
 
 use super::attributes::{Count, Decision};
-use crate::data::tags::Labels;
+use crate::data::tags::{Labels, TagSet};
 use crate::metrics::score::{Score, Spread};
 use crate::show::bundle::{Bundle, Show, displayable};
 use crate::show::table::{Best, Table};
@@ -21,6 +21,17 @@ pub struct Edit {
     pub before: Labels,
     /// The same after the edit.
     pub after: Labels,
+}
+
+impl Edit {
+    /// The same edit with these tags alone looked at.
+    ///
+    /// # Errors
+    /// When the tagger does not know one of them.
+    pub fn of_tags(self, tags: &TagSet) -> Result<Edit> {
+        let [before, after] = [&self.before, &self.after].map(|read| read.of_tags(tags));
+        Ok(Edit { before: before?, after: after?, ..self })
+    }
 }
 
 /// How often edits come out, and how often they disturb something else.

@@ -51,8 +51,11 @@ impl Protocol {
 /// What became of edits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditReport {
-    /// How often they came out, and how often something else changed, label by label.
+    /// How often they came out, and how often something else changed, of all that the tagger reads, label by label.
     pub accuracy: EditAccuracy,
+    /// The same of the model's labels alone: what it was told to keep. The tagger reads more, such as the length of the hair,
+    /// and is itself not sure of all of it where a colour changes.
+    pub own: EditAccuracy,
     /// Mean absolute difference of edited pictures and what the model makes of them unchanged, 0 to 255.
     pub change: f64,
     /// Mean absolute difference of what the model makes of pictures unchanged and the pictures, 0 to 255.
@@ -79,7 +82,8 @@ impl EditReport {
             "mean absolute difference, 0 to 255: {:.1} of edited from unchanged pictures, {:.1} of those from the real ones",
             self.change, self.error
         );
-        let table = self.accuracy.table()?.note(sizes);
+        let own = format!("of the model's own labels alone: {}", self.own.disturbing());
+        let table = self.accuracy.table()?.note(own).note(sizes);
         Ok(match &self.advice {
             None => table,
             Some(advice) => table.note(advice.clone()),
@@ -152,9 +156,11 @@ impl<G: Editing> Model<G> {
             edits.extend(asked.into_iter().zip(after).map(edit));
         }
         let accuracy = EditAccuracy::of(&edits)?;
+        let own = edits.into_iter().map(|edit| edit.of_tags(G::tags(self.config()))).collect::<Result<Vec<_>>>()?;
+        let own = EditAccuracy::of(&own)?;
         let [change, error] = [changes, errors].map(|each| mean_and_deviation(&each).0);
         let advice = advice(&G::remedy(self.config()), accuracy.accuracy().value, change);
-        Ok(EditReport { accuracy, change, error, advice })
+        Ok(EditReport { accuracy, own, change, error, advice })
     }
 
     /// Edits drawn faces at these places one label at a time, and compares the results with the same faces drawn with that
