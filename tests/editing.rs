@@ -314,6 +314,10 @@ fn the_command_edits_a_file() {
     assert!(refused(&picture, "hare", &out).contains("\"hare\""));
     assert!(refused(&picture, "smile", &file("out.jpg")).contains(".png"));
     assert!(refused(&file("absent.png"), "smile", &out).contains("absent.png"));
+
+    let short = tachie(&["edit", &picture, "--set", "hair=purple, glasses, -blush", "--model", &weights]);
+    assert!(String::from_utf8_lossy(&short.stdout).contains("face-edited.png"), "{short:?}");
+    assert_eq!(image::open(file("face-edited.png")).unwrap().width(), 90);
 }
 
 /// The protocol of ANIMEGAN's table 2: what stays as it is, beside what it was.

@@ -31,9 +31,9 @@ pub struct Args {
     /// What the face is to show: "hair=purple, glasses, -blush"
     #[arg(long, value_name = "WISHES", allow_hyphen_values = true)]
     set: String,
-    /// Where the edited picture goes, a PNG
+    /// Where the edited picture goes, a PNG [default: beside the picture, with "-edited.png" after its name]
     #[arg(long, value_name = "PNG")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Finds the face (lbpcascade_animeface.xml). Without it the face is taken to fill the picture
     #[arg(long, value_name = "XML")]
     cascade: Option<PathBuf>,
@@ -84,7 +84,9 @@ fn edit<G: Editing>(args: &Args, device: &Device) -> Result<()> {
     let shown = args.shows.as_ref().map(|shows| G::tags(model.config()).parse(shows)).transpose()?;
     let edited = model.edit_face(&picture, face, shown, &args.set, args.strength)?;
     println!("it shows: {}\nit is to show: {}", edited.shown, edited.asked);
-    save(&edited.picture, &args.out)?;
+    let out = args.out.clone().unwrap_or_else(|| beside(&args.picture));
+    save(&edited.picture, &out)?;
+    println!("written: {}", out.display());
     if let Some(path) = &args.grid {
         edited.beside(&picture)?.grid(2)?.save(path)?;
     }
@@ -109,6 +111,12 @@ fn face_of(args: &Args, picture: &RgbImage) -> Result<FaceSquare> {
             Error::invalid("--face", number.unwrap_or(0).to_string(), expected, "")
         }),
     }
+}
+
+/// Where a picture goes for which nobody has named a place.
+fn beside(picture: &Path) -> PathBuf {
+    let name = picture.file_stem().unwrap_or_default().to_string_lossy();
+    picture.with_file_name(format!("{name}-edited.png"))
 }
 
 fn is_jpeg(path: &Path) -> bool {

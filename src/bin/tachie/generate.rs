@@ -23,22 +23,30 @@ pub struct From {
     /// Run folder: the running average of its last checkpoint
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Either of both: a file of weights or a run folder
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
 }
 
 impl From {
     /// The file or folder.
     fn path(&self) -> &Path {
-        self.weights.as_deref().or(self.run.as_deref()).unwrap_or(Path::new(""))
+        let given = [&self.weights, &self.run, &self.model].into_iter().flatten().next();
+        given.map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    fn is_run(&self) -> bool {
+        self.run.is_some() || (self.model.is_some() && self.path().is_dir())
     }
 
     /// The model's name in the catalogue.
     pub fn model(&self) -> Result<String> {
-        if self.run.is_some() { model_of_run(self.path()) } else { model_of_file(self.path()) }
+        if self.is_run() { model_of_run(self.path()) } else { model_of_file(self.path()) }
     }
 
     /// The model, drawing with the running average of its weights.
     pub fn open<G: Gan>(&self, device: &Device) -> Result<Model<G>> {
-        match self.run.is_some() {
+        match self.is_run() {
             true => Ok(Model::open_run(self.path(), device)?.ema()),
             false => Model::open(self.path(), device),
         }
