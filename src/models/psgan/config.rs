@@ -82,8 +82,8 @@ pub struct PsganConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
     /// Pictures come in twos of one character, and the discriminator judges each beside the other (Donahue et al., ICLR
-    /// 2018): a third way to "one character in all poses", which needs a data set of [pairs](Dataset::pairs). Off, as in the
-    /// paper. A minibatch of n pairs is one of 2·n pictures.
+    /// 2018): a third way to "one character in all poses", which needs a data set of
+    /// [pairs](crate::data::dataset::Dataset::pairs). Off, as in the paper. A minibatch of n pairs is one of 2·n pictures.
     #[serde(default)]
     pub twos: bool,
     /// The schedule. "600k images for each stage" is read as 600k for the fade and as many after it, as in Progressive GAN
@@ -154,8 +154,8 @@ impl PsganConfig {
     }
 
     /// The same for characters that are told apart by an exclusive group of a data set's tags, as
-    /// [`Dataset::labelled_by`] gives them: the other way to "one character in all poses" (section B.5-15 of
-    /// specs/fullbody.md). Latent vectors have a number more for each of them.
+    /// [`Dataset::labelled_by`](crate::data::dataset::Dataset::labelled_by) gives them: the other way to "one character in
+    /// all poses" (section B.5-15 of specs/fullbody.md). Latent vectors have a number more for each of them.
     ///
     /// # Errors
     /// When the tags have no such group.
