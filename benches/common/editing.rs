@@ -77,6 +77,15 @@ impl Measured for Editor {
         &self.name
     }
 
+    /// StarGAN's generator is judged after five moves of its discriminator, in which weights whose gradient is rounding noise
+    /// move apart: its score, a small number, is 1.1e-3 apart.
+    fn losses_apart(&self) -> f64 {
+        match self.config {
+            Config::Animegan(_) => 1e-3,
+            Config::Stargan(_) => 2e-3,
+        }
+    }
+
     fn trainer(&self, folder: &Path) -> Result<Trainer> {
         let (faces, options, device) = (self.faces()?, Options::default().seed(SEED).threads(0), tachie::device()?);
         match &self.config {

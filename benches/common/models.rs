@@ -72,6 +72,11 @@ pub trait Measured: Send + Sync {
         1
     }
 
+    /// Largest relative difference of a loss of the first step.
+    fn losses_apart(&self) -> f64 {
+        1e-3
+    }
+
     /// The trainer that a notebook gets, in a run folder of its own.
     fn trainer(&self, folder: &Path) -> Result<Trainer>;
 

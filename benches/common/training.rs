@@ -19,9 +19,6 @@ use super::rival::Rival;
 use super::stats::median;
 use super::temporary::folder;
 
-/// Largest relative difference of a loss of the first step. StarGAN's generator is judged after five moves of its
-/// discriminator, in which weights whose gradient is rounding noise move apart: 1.1e-3.
-const LOSSES: f64 = 2e-3;
 /// Largest difference of the moved weights, as a share of how far they moved. Adam's first step is the sign of the
 /// gradient, so that weights whose gradient is rounding noise move apart: 0.2 is one weight in a hundred, 0.4 four, and
 /// opposite signs everywhere would be 2. Generators, which move after their discriminators, show most of it: dcgan `paper`
@@ -129,7 +126,7 @@ fn compare_losses(model: &dyn Measured, ours: &BTreeMap<String, f64>, theirs: &V
         let other = Rival::number(theirs, name)?;
         let difference = (mine - other).abs() / mine.abs().max(other.abs()).max(1e-6);
         println!("  {name:<24} {mine:>14.7} {other:>14.7}");
-        if difference.is_nan() || difference > LOSSES {
+        if difference.is_nan() || difference > model.losses_apart() {
             let what = format!("{}: {name} in the first step", model.name());
             let (found, expected) = (other.to_string(), format!("{mine}, that of tachie"));
             return Err(Error::invalid(what, found, expected, "The replica computes something else."));

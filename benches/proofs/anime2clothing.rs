@@ -64,7 +64,8 @@ struct Numbers {
     /// with each other.
     delta_e: f64,
     delta_e_of_strangers: f64,
-    /// Share of the clothing's area that differs in lightness from the ground in only one of both pictures.
+    /// Share of the pixels whose colour is nearer to the wrong one of clothing and ground, by the photo's own mask and by
+    /// another costume's.
     shape: f64,
     shape_of_strangers: f64,
     /// The same of the photos themselves: what could be reached.

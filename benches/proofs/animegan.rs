@@ -40,7 +40,7 @@ const SIDE: u32 = 64;
 /// Unseen faces that are judged.
 const JUDGED: usize = 160;
 /// What issue 7 asks for: PSNR in dB, share of hair edits that come out, share of the edits that change another label of the
-/// model, seconds.
+/// model and of the other labels that an edit changes, of all that the tagger reads, seconds.
 const WANTED_PSNR: f64 = 24.0;
 const WANTED_HAIR: f64 = 0.80;
 const WANTED_DISTURBING: f64 = 0.10;
@@ -191,6 +191,7 @@ fn prove(args: &Args) -> Result<bool> {
         passed: psnr >= WANTED_PSNR
             && edits.hair >= WANTED_HAIR
             && edits.own_disturbing <= WANTED_DISTURBING
+            && edits.all_side_effects <= WANTED_DISTURBING
             && trained.within(WANTED_SECONDS),
         trained,
         edits,
