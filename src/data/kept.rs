@@ -5,19 +5,23 @@ use std::sync::OnceLock;
 use image::RgbImage;
 
 use crate::Result;
+use crate::data::skeleton::KeyPoint;
 
 /// The pictures that were needed so far, of a data set that keeps them.
 pub(super) struct Kept {
     pictures: Vec<OnceLock<RgbImage>>,
     /// Those that they are to be made from; none of a data set of single pictures.
     sources: Vec<OnceLock<RgbImage>>,
+    /// Of drawn bodies they cost a good part of the drawing: what hides a point has to be found out.
+    poses: Vec<OnceLock<Vec<KeyPoint>>>,
 }
 
 impl Kept {
     /// Room for so many pictures, or pairs.
     pub fn new(count: usize, pairs: bool) -> Kept {
         let slots = |count| (0..count).map(|_| OnceLock::new()).collect();
-        Kept { pictures: slots(count), sources: slots(if pairs { count } else { 0 }) }
+        let poses = (0..count).map(|_| OnceLock::new()).collect();
+        Kept { pictures: slots(count), sources: slots(if pairs { count } else { 0 }), poses }
     }
 
     /// Picture `i`, made where it was not needed before.
@@ -28,6 +32,11 @@ impl Kept {
     /// What picture `i` of pairs is to be made from.
     pub fn source(&self, i: usize, make: impl FnOnce() -> Result<RgbImage>) -> Result<RgbImage> {
         held(&self.sources[i], make)
+    }
+
+    /// The key points of picture `i`.
+    pub fn keypoints(&self, i: usize, make: impl FnOnce() -> Vec<KeyPoint>) -> Vec<KeyPoint> {
+        self.poses[i].get_or_init(make).clone()
     }
 }
 

@@ -19,7 +19,8 @@ impl Dataset {
     /// When `i` is not below [`len`](Dataset::len), or the source gives another number of points than names.
     pub fn keypoints(&self, i: usize) -> Result<Vec<KeyPoint>> {
         let (source, place) = self.origin(i)?;
-        let points = source.keypoints(place);
+        let make = || source.keypoints(place);
+        let points = self.kept().map_or_else(make, |kept| kept.keypoints(place, make));
         match self.skeleton().map_or(0, Skeleton::len) {
             expected if expected == points.len() => Ok(points),
             expected => {
