@@ -269,6 +269,15 @@ pub trait Gan: Sized + Send + 'static {
         config.clone()
     }
 
+    /// The data set as the networks are to see it; itself, unless a model takes pictures together that it has one by one.
+    ///
+    /// # Errors
+    /// When it cannot be made of this one.
+    fn prepared(config: &Self::Config, dataset: &Dataset, seed: Seed) -> Result<Dataset> {
+        let _ = (config, seed);
+        Ok(dataset.clone())
+    }
+
     /// That networks of this configuration can be trained on this data set, beyond the sizes of its pictures.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod round;
 mod run_config;
 pub(crate) mod supervised;
 pub mod tensorboard;
+mod threads;
 mod tick;
 pub mod trainer;
 

@@ -27,7 +27,11 @@ impl Trainer {
         if let Some(terms) = self.captured_round(turns, batch, step)? {
             return Ok(terms);
         }
-        self.eager_round(turns, batch, step)
+        let mut threads = std::mem::take(&mut self.threads);
+        let kind = (step.position.stage, step.position.alpha < 1.0, step.round);
+        let terms = threads.run(kind, || self.eager_round(turns, batch, step));
+        self.threads = threads;
+        terms
     }
 
     /// A round operation by operation.

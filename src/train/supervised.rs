@@ -9,6 +9,7 @@ use crate::train::ema;
 use crate::train::gan::Player;
 use crate::train::optim::Adam;
 use crate::train::plan::AdamSettings;
+use crate::train::threads::{Kind, Threads};
 use crate::{Error, Result};
 
 use candle_core::Tensor;
@@ -42,7 +43,7 @@ impl Supervised {
         &self,
         what: &str,
         params: &ParamStore,
-        mut loss: impl FnMut(usize) -> Result<Tensor>,
+        mut loss: impl FnMut(usize) -> Result<Tensor> + Send,
         mut progress: impl FnMut(usize, f64),
     ) -> Result<(ParamStore, Vec<f64>)> {
         for (name, number) in [("steps", self.steps), ("pictures per step", self.batch)] {
@@ -53,16 +54,20 @@ impl Supervised {
         let average = params.copy()?;
         let mut adam = Adam::new(Player::Classifier, params, AdamSettings { beta1: 0.9, ..AdamSettings::default() })?;
         let mut losses = Vec::with_capacity(self.steps);
+        let mut threads = Threads::of(params.device())?;
         for step in 0..self.steps {
-            let loss = loss(step)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            if !value.is_finite() {
-                let hint = "Lower the learning rate.";
-                return Err(Error::invalid(format!("loss of step {}", step + 1), value.to_string(), "a number", hint));
-            }
-            adam.step(&backward_once(loss)?, self.rate_at(step))?;
-            // As much of the average as there are steps to average over.
-            ema::update(&average, params, AVERAGING.min((step + 1) as f64 / (step + 10) as f64))?;
+            let value = threads.run(Kind::default(), || {
+                let loss = loss(step)?;
+                let value = f64::from(loss.to_scalar::<f32>()?);
+                if !value.is_finite() {
+                    let (what, hint) = (format!("loss of step {}", step + 1), "Lower the learning rate.");
+                    return Err(Error::invalid(what, value.to_string(), "a number", hint));
+                }
+                adam.step(&backward_once(loss)?, self.rate_at(step))?;
+                // As much of the average as there are steps to average over.
+                ema::update(&average, params, AVERAGING.min((step + 1) as f64 / (step + 10) as f64))?;
+                Ok(value)
+            })?;
             losses.push(value);
             progress(step + 1, value);
         }

@@ -22,6 +22,7 @@ use super::plan::{Intervals, Plan, Position, Precision};
 use super::round::Turn;
 use super::run_config::RunConfig;
 use super::tensorboard::EventFile;
+use super::threads::Threads;
 use super::tick::Console;
 use super::{ema, files};
 use crate::data::batch::Batch;
@@ -182,6 +183,8 @@ pub struct Trainer {
     loader_options: LoaderOptions,
     position: LoaderPosition,
     pub(super) checkpoints: Checkpoints,
+    /// What rounds run on.
+    pub(super) threads: Threads,
 }
 
 impl std::fmt::Debug for Trainer {
@@ -224,6 +227,7 @@ impl Trainer {
         if let Some(precision) = options.precision {
             plan = plan.precision(precision);
         }
+        let dataset = &G::prepared(config, dataset, options.seed)?;
         check(&plan, dataset)?;
         G::check_data(config, dataset)?;
         let networks = match &options.networks {
@@ -254,6 +258,7 @@ impl Trainer {
         let checkpoints = Checkpoints::open(folder.join("checkpoints"))?.keep_every(options.keep_every);
         run.settle(folder)?;
         let found = checkpoints.load(networks.params.device())?;
+        let device = networks.params.device().clone();
         let mut optimizers = Vec::new();
         for turn in &plan.order {
             optimizers.push(Adam::new(turn.player, &networks.params, plan.adam_of(turn.player))?);
@@ -290,6 +295,7 @@ impl Trainer {
             loader_options,
             position: LoaderPosition::default(),
             checkpoints,
+            threads: Threads::of(&device)?,
         };
         if let Some((checkpoint, passed_over)) = found {
             passed_over.into_iter().for_each(|line| trainer.console.say(format!("warning: {line}")));
