@@ -1,10 +1,10 @@
 //! Proof of PSGAN's `tiny` preset: trained on drawn bodies for at most fifteen minutes, do its bodies stand as they were
-//! told to, which Progressive GAN's cannot, and does a character stay itself while it walks? Who the characters are it is told
-//! with the pictures, by labels as Progressive GAN has them.
+//! told to, which Progressive GAN's cannot, and does a character stay itself while it walks?
 //!
 //! `cargo xtask prove psgan [--seconds 840] [--seed 0]` prints the numbers beside the wanted ones and writes
 //! `target/proofs/psgan/numbers.json` with the pictures.
 
+mod identity;
 #[path = "../common/processor.rs"]
 mod processor;
 mod report;
@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use identity::Colours;
 use serde::Serialize;
 use tachie::Result;
 use tachie::data::avatar::Avatar;
 use tachie::data::avatar::bodies::RATE;
-use tachie::data::batch::Images;
 use tachie::data::dataset::Dataset;
 use tachie::metrics::labels::keypoints::{KeypointErrors, Scale};
 use tachie::metrics::nets::pose_reader::{PoseReader, Training};
@@ -30,6 +30,9 @@ use tachie::show::animation::Animation;
 use tachie::train::trainer::Options;
 use training::Trained;
 
+/// Characters and their poses: as many as are drawn in seconds, so that the time goes into the training.
+const COSTUMES: usize = 24;
+const POSES: usize = 300;
 /// Pictures that the poses are read off.
 const JUDGED: usize = 500;
 /// Steps of the reader: half of what it takes by default, with a per cent less read right.
@@ -37,6 +40,8 @@ const READER_STEPS: usize = 1_500;
 /// The share of key points that issue 5 asks for, and how far they may be off, as a share of the box around the figure.
 const WANTED: f64 = 0.6;
 const ALPHA: f64 = 0.1;
+/// Frames of the walk, and poses of any kind, in which characters are compared.
+const FRAMES: usize = 12;
 /// How much better than without poses is clearly better.
 const CLEARLY: f64 = 0.2;
 /// The time that issue 5 gives.
@@ -70,9 +75,10 @@ struct Numbers {
     pixel_error: f64,
     baseline_pck: f64,
     baseline_images: u64,
-    /// Mean difference of the colours of one character in two poses, and of two characters in one pose.
-    colours_of_one_character: f64,
-    colours_of_two_characters: f64,
+    /// While they walk.
+    colours_walking: Colours,
+    colours_in_any_pose: Colours,
+    colours_of_drawn_bodies: Colours,
     wanted: f64,
     passed: bool,
 }
@@ -86,7 +92,8 @@ fn prove(args: &Args) -> Result<bool> {
     report::folder(&run)?;
     report::folder(&without)?;
     let size = Psgan::tiny().size();
-    let bodies = Avatar::bodies().size(size as u32).seed(Seed(args.seed)).dataset()?.in_memory();
+    let bodies =
+        Avatar::bodies().size(size as u32).costumes(COSTUMES).poses(POSES).seed(Seed(args.seed)).dataset()?.in_memory();
     let (seen, test) = (bodies.train(), bodies.test());
     let unseen = test.subset(&(0..JUDGED).map(|i| i * test.len() / JUDGED).collect::<Vec<_>>())?;
 
@@ -103,10 +110,8 @@ fn prove(args: &Args) -> Result<bool> {
 
     let device = tachie::device()?;
     let options = || Options::default().seed(Seed(args.seed));
-    let labelled =
-        seen.labelled_by("costume", |key| format!("costume {}", key.split('/').next().unwrap_or_default()))?;
-    let gan = Psgan::tiny().labelled(labelled.tags(), "costume")?.build_with(&device, Seed(args.seed))?;
-    let mut trainer = gan.train_with(&labelled, &run, options())?;
+    let gan = Psgan::tiny().build_with(&device, Seed(args.seed))?;
+    let mut trainer = gan.train_with(&seen, &run, options())?;
     let trained = Trained::default().on(&mut trainer, args.seconds)?;
     let made = gan.ema().sample(&poses, Seed(args.seed).child("judged"))?;
     let errors = reader.errors(&made, &poses)?;
@@ -120,8 +125,10 @@ fn prove(args: &Args) -> Result<bool> {
     trainer.history()?.plot().save(args.out.join("loss.png"))?;
     errors.table(reader.skeleton().names(), ALPHA, &Scale::Box)?.save(args.out.join("keypoints.csv"))?;
     pictures(&gan.ema(), &progan.ema(), &unseen, &args.out)?;
-    walk_of(&gan.ema(), &test, &args.out)?;
-    let [one, two] = identities(&gan.ema(), &unseen)?;
+    let walk = walk_of(&test)?;
+    film(&gan.ema(), &test, &walk, &args.out)?;
+    let spread = |of: &[usize]| -> Vec<usize> { (0..FRAMES).map(|i| of[i * of.len() / FRAMES]).collect() };
+    let walking = Colours::of_made(&gan.ema(), &test, &spread(&walk))?;
     let pck = |errors: &KeypointErrors| errors.pck(ALPHA, &Scale::Box).map(|score| score.value);
     let (reached, baseline_pck) = (pck(&errors)?, pck(&of_any)?);
     let numbers = Numbers {
@@ -133,10 +140,11 @@ fn prove(args: &Args) -> Result<bool> {
         pixel_error: errors.pixel_error().value,
         baseline_pck,
         baseline_images: baseline.images_seen(),
-        colours_of_one_character: one,
-        colours_of_two_characters: two,
+        colours_walking: walking,
+        colours_in_any_pose: Colours::of_made(&gan.ema(), &unseen, &spread(&judged))?,
+        colours_of_drawn_bodies: Colours::of_drawn(&unseen)?,
         wanted: WANTED,
-        passed: reached >= WANTED && reached >= baseline_pck + CLEARLY && one < two && trained.within(SECONDS),
+        passed: reached >= WANTED && reached >= baseline_pck + CLEARLY && walking.itself() && trained.within(SECONDS),
     };
     print(&numbers, &args.out)?;
     Ok(numbers.passed)
@@ -154,8 +162,8 @@ fn pictures(gan: &Psgan, progan: &Progan, unseen: &Dataset, out: &Path) -> Resul
     Ok(())
 }
 
-/// A walk of two characters beside the drawn one.
-fn walk_of(gan: &Psgan, test: &Dataset, out: &Path) -> Result<()> {
+/// The places of the first clip of somebody who walks.
+fn walk_of(test: &Dataset) -> Result<Vec<usize>> {
     let clip = |i: usize| -> Result<String> { Ok(test.key(i)?.rsplit_once('/').unwrap_or_default().0.to_string()) };
     let mut frames: Vec<usize> = Vec::new();
     for i in 0..test.len() {
@@ -169,39 +177,16 @@ fn walk_of(gan: &Psgan, test: &Dataset, out: &Path) -> Result<()> {
             break;
         }
     }
+    Ok(frames)
+}
+
+/// Two characters who walk beside the drawn one.
+fn film(gan: &Psgan, test: &Dataset, frames: &[usize], out: &Path) -> Result<()> {
     let fps = f64::from(RATE);
-    let walk = test.poses(&frames)?;
+    let walk = test.poses(frames)?;
     let film = |seed: u32| gan.animate(&gan.latents(&[seed])?, &walk)?.animation(fps)?.enlarged(4);
-    let drawn = test.subset(&frames)?.images(frames.len())?.animation(fps)?.enlarged(4)?;
+    let drawn = test.subset(frames)?.images(frames.len())?.animation(fps)?.enlarged(4)?;
     Animation::grid(&[film(1)?, film(2)?, drawn], 3, &["seed 1", "seed 2", "drawn"])?.save(out.join("walk.gif"))
-}
-
-/// How much the mean colour of the figure changes from pose to pose of one character, and from character to character in
-/// one pose, in 8-bit steps.
-fn identities(gan: &Psgan, unseen: &Dataset) -> Result<[f64; 2]> {
-    const SIDE: usize = 12;
-    let poses = unseen.poses(&(0..SIDE).map(|i| i * unseen.len() / SIDE).collect::<Vec<_>>())?;
-    let z = gan.latents(&(0..SIDE as u32).collect::<Vec<_>>())?;
-    let colours = figure_colours(&gan.characters(&z, &poses)?)?;
-    let at = |pose: usize, character: usize| colours[pose * SIDE + character];
-    let apart = |a: [f64; 3], b: [f64; 3]| (0..3).map(|i| (a[i] - b[i]).abs()).sum::<f64>() / 3.0;
-    let (mut one, mut two) = (0.0, 0.0);
-    for i in 0..SIDE {
-        for j in 0..SIDE {
-            one += apart(at(j, i), at((j + 1) % SIDE, i));
-            two += apart(at(i, j), at(i, (j + 1) % SIDE));
-        }
-    }
-    Ok([one, two].map(|sum| sum / (SIDE * SIDE) as f64))
-}
-
-/// The mean colour of what is not background in each picture.
-fn figure_colours(images: &Images) -> Result<Vec<[f64; 3]>> {
-    let mean = |picture: &tachie::image::RgbImage| {
-        let figure: Vec<_> = picture.pixels().filter(|pixel| pixel.0.iter().any(|&v| v < 235)).collect();
-        [0, 1, 2].map(|i| figure.iter().map(|pixel| f64::from(pixel.0[i])).sum::<f64>() / figure.len().max(1) as f64)
-    };
-    Ok(images.to_rgb()?.iter().map(mean).collect())
 }
 
 fn print(numbers: &Numbers, out: &Path) -> Result<()> {
@@ -213,10 +198,9 @@ fn print(numbers: &Numbers, out: &Path) -> Result<()> {
     println!("  of Progressive GAN   {}, {} pictures shown", percent(numbers.baseline_pck), numbers.baseline_images);
     println!("  (of drawn bodies     {})", percent(numbers.pck_of_drawn_bodies));
     println!("  mean distance        {:.2} px", numbers.pixel_error);
-    println!(
-        "  colours              {:.1} apart from pose to pose of one character, {:.1} from character to character",
-        numbers.colours_of_one_character, numbers.colours_of_two_characters
-    );
+    println!("  colours of a walk    {}", numbers.colours_walking);
+    println!("  of any poses         {}", numbers.colours_in_any_pose);
+    println!("  (of drawn bodies     {})", numbers.colours_of_drawn_bodies);
     println!("  judged               {} poses of held-out clips and costumes", numbers.judged);
     println!("  {}; pictures in {}", report::verdict(numbers.passed), out.display());
     Ok(())

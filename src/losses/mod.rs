@@ -7,6 +7,7 @@ use crate::ops::arithmetic::add;
 
 pub mod adversarial;
 pub mod attribute;
+pub mod diversity;
 pub mod features;
 pub mod least_squares;
 pub mod multibox;

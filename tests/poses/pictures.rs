@@ -16,6 +16,7 @@ use tachie::models::psgan::{Adversaries, Psgan, PsganConfig};
 use tachie::nn::progressive::GrowingShape;
 use tachie::show::bundle::Show;
 use tachie::show::skeleton::SkeletonStyle;
+use tachie::train::gan::Gan;
 use tachie::train::plan::Growth;
 use tachie::train::trainer::{Options, Trainer};
 use tempfile::TempDir;
@@ -156,7 +157,8 @@ fn psgan_trains_on_them() {
     for (phase, fade) in growth.phases.iter_mut().zip([0, 8]) {
         (phase.fade, phase.stable, phase.batch) = (fade, 8, 4);
     }
-    let config = PsganConfig { network, growth, ..Psgan::tiny() }.keypoints(poses.skeleton().len());
+    let config = Adversaries::for_data(&PsganConfig { network, growth, ..Psgan::tiny() }, &dataset);
+    assert_eq!((config.keypoints, config.twos), (poses.skeleton().len(), false), "nobody is shown twice");
     let options = Options::default().device(&Device::Cpu);
     let mut run = Trainer::open::<Adversaries>(&config, &dataset, folder.path().join("run"), options).unwrap();
     let done = run.steps(4).unwrap();

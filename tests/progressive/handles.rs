@@ -24,7 +24,7 @@ use crate::numbers;
 use crate::training::{growth, network, posed};
 
 fn psgan() -> PsganConfig {
-    PsganConfig { network: network(), growth: growth(), keypoints: 3, ..Psgan::tiny() }
+    PsganConfig { network: network(), growth: growth(), keypoints: 3, twos: false, ..Psgan::tiny() }
 }
 
 fn stylegan() -> StyleganConfig {

@@ -67,8 +67,8 @@ pub(crate) fn resumes_bit_for_bit<G: Gan>(config: &G::Config, data: &Dataset) ->
 #[test]
 fn psgan_is_resumed_in_the_middle_of_a_fade() {
     assert_eq!(growth().reset, Reset::Fades);
-    let config = PsganConfig { network: network(), growth: growth(), mismatch: 0.5, identity: 0.5, ..Psgan::tiny() };
-    let config = config.keypoints(3);
+    let terms = PsganConfig { mismatch: 0.5, identity: 0.5, diversity: 0.5, twos: false, ..Psgan::tiny() };
+    let config = PsganConfig { network: network(), growth: growth(), ..terms }.keypoints(3);
     let (run, _) = resumes_bit_for_bit::<psgan::Adversaries>(&config, &posed(16, 20));
     // Previews show the poses of the first minibatch, as shares of the side.
     let shown = numbers(&run.networks().params.tensors()["g.preview_points"]);
@@ -85,8 +85,8 @@ fn psgan_is_resumed_in_the_middle_of_a_fade() {
 /// reads, and with it the generator. Without it there is no such head.
 #[test]
 fn characters_are_to_be_told_from_their_pictures() {
-    let config = PsganConfig { network: network(), growth: growth(), identity: 1.0, mismatch: 0.0, ..Psgan::tiny() }
-        .keypoints(3);
+    let terms = PsganConfig { identity: 1.0, mismatch: 0.0, twos: false, ..Psgan::tiny() };
+    let config = PsganConfig { network: network(), growth: growth(), ..terms }.keypoints(3);
     let heads = |config: &PsganConfig| {
         let params = ParamStore::blank(&Device::Cpu, DType::F32).unwrap();
         psgan::Adversaries::new(config, &params.view(Training::Nothing)).unwrap();
@@ -109,7 +109,7 @@ fn characters_are_to_be_told_from_their_pictures() {
 }
 
 /// Pictures in twos (specs/fullbody.md B.5-15): each is judged beside the other of its character, so that what one player
-/// learns of a picture depends on its partner; single pictures are refused.
+/// learns of a picture depends on its partner. They are drawn of single pictures, unless nobody is shown twice.
 #[test]
 fn characters_are_judged_in_twos() {
     let config = PsganConfig { network: network(), growth: growth(), twos: true, ..Psgan::tiny() }.keypoints(3);
@@ -136,10 +136,39 @@ fn characters_are_judged_in_twos() {
     assert!(networks.discriminator().forward(&three, Some(&odd), Level::full(16)).is_err());
 
     let folder = tempfile::tempdir().unwrap();
+    let bodies = Avatar::bodies().size(16).costumes(2).poses(8).dataset().unwrap().train();
+    let twenty = config.clone().keypoints(20);
+    let mut run = Trainer::open::<psgan::Adversaries>(&twenty, &bodies, folder.path(), Options::default()).unwrap();
+    run.steps(2).unwrap();
+    drop(run);
+    let folder = tempfile::tempdir().unwrap();
     let message = Trainer::open::<psgan::Adversaries>(&config, &people, folder.path(), Options::default())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("single pictures") && message.contains("pairs"), "{message}");
+    assert!(message.contains("nobody is shown twice") && message.contains("twos"), "{message}");
+}
+
+/// Two latent vectors in one pose are to make pictures that differ: the generator hears of it, and of nothing else that is new.
+#[test]
+fn characters_are_kept_apart() {
+    let config = PsganConfig { network: network(), growth: growth(), twos: false, ..Psgan::tiny() }.keypoints(3);
+    let data = posed(16, 20);
+    let first = |diversity: f64| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = PsganConfig { diversity, spread: 2.0, ..config.clone() };
+        let mut run = Trainer::open::<psgan::Adversaries>(&config, &data, folder.path(), Options::default()).unwrap();
+        run.steps(1).unwrap();
+        run.history().unwrap().records()[0].losses.clone()
+    };
+    let (without, with) = (first(0.0), first(3.0));
+    assert!(!without.contains_key("generator/diversity"));
+    let lacks = with["generator/diversity"];
+    assert!(lacks > 0.5 && lacks < 1.0, "untrained networks make pictures that differ a little: {lacks}");
+    let total = with["generator/total"] - without["generator/total"];
+    assert!((total - 3.0 * lacks).abs() < 1e-5, "{total}");
+    for (name, value) in without.iter().filter(|(name, _)| name.as_str() != "generator/total") {
+        assert_eq!(*value, with[name], "{name}");
+    }
 }
 
 /// Classes are joined to latents and read off pictures (specs/fullbody.md A.2): both players learn from the reading, and
@@ -203,6 +232,8 @@ fn configurations_survive_toml_and_bad_ones_are_refused() {
     refused(PsganConfig { growth: Growth::psgan(64), ..Psgan::tiny() }, "64 px");
     refused(PsganConfig { mismatch: f64::NAN, ..Psgan::tiny() }, "NaN");
     refused(PsganConfig { identity: -1.0, ..Psgan::tiny() }, "identity");
+    refused(PsganConfig { diversity: -1.0, ..Psgan::tiny() }, "diversity");
+    refused(PsganConfig { spread: 0.0, ..Psgan::tiny() }, "difference of two characters");
     refused(PsganConfig { amplitude: -1.0, ground: -1.0, ..Psgan::tiny() }, "amplitude");
     for config in [Stylegan::paper(), Stylegan::tiny(), Stylegan::ffhq()] {
         config.check().unwrap();

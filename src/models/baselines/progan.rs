@@ -159,10 +159,13 @@ pub(crate) fn level(batch: &Batch, step: &Step) -> Level {
 }
 
 /// Latents `[count, latent]` of one player's loss, on the device and of the type of `like`.
-pub(crate) fn latents(step: &mut Step, who: Player, [count, latent]: [usize; 2], like: &Tensor) -> Result<Tensor> {
-    let name = format!("z/{}", who.name());
-    let shape = [count, latent];
-    let [z] = step.draw(&name, like.device(), move |stream| Ok([stream.normal_tensor(&shape, &Device::Cpu)?]))?;
+pub(crate) fn latents(step: &mut Step, who: Player, shape: [usize; 2], like: &Tensor) -> Result<Tensor> {
+    normal(step, &format!("z/{}", who.name()), shape, like)
+}
+
+/// `[count, latent]` normal numbers of this round under a name of their own, where and of the type that `like` is.
+pub(crate) fn normal(step: &mut Step, name: &str, shape: [usize; 2], like: &Tensor) -> Result<Tensor> {
+    let [z] = step.draw(name, like.device(), move |stream| Ok([stream.normal_tensor(&shape, &Device::Cpu)?]))?;
     Ok(z.to_dtype(like.dtype())?)
 }
 

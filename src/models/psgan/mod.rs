@@ -12,7 +12,8 @@
 //! * generated pictures have the poses of the real minibatch, so that the points between a real and a made picture, where
 //!   the gradient penalty looks, have one pose; each player's step draws its own latent vectors;
 //! * nothing but the latent vector ties a character together, and nothing forces it to stay itself: the paper trusts that
-//!   it does ([`PsganConfig::identity`] is the other choice).
+//!   it does. [`PsganConfig::twos`] with [`PsganConfig::diversity`] is what [`Psgan::tiny`] does about it;
+//!   [`PsganConfig::identity`] and [`PsganConfig::labelled`] are other choices.
 //!
 //! The maps never exist on the CPU: [`crate::ops::pose`] adds what a convolution answers to them.
 

@@ -1,15 +1,17 @@
 //! The losses: WGAN-GP, and what holds poses and characters together.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use candle_core::{Device, Tensor, Var};
 
 use super::config::PsganConfig;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
+use crate::data::poses::person;
 use crate::losses::features::squared_distance;
-use crate::losses::wasserstein;
-use crate::models::baselines::progan::{latents, level, neither};
+use crate::losses::{diversity, wasserstein};
+use crate::models::baselines::progan::{level, neither, normal};
 use crate::models::classes::{count, in_turn, joined, surprise};
 use crate::models::translation::keep_rows;
 use crate::nn::critic::Critic;
@@ -26,12 +28,11 @@ use crate::{Error, Result};
 /// Characters and poses of a preview: one row per pose.
 const PREVIEW: usize = 4;
 
-/// By how much a real picture is to score higher in its own pose than in another one. Without an end to it the scores of
-/// poses, which no penalty keeps flat, would outgrow all that is said about pictures.
-const MARGIN: f64 = 2.0;
+/// Partners that every picture is shown with before any pair comes again.
+const PARTNERS: usize = 4;
 
 /// Where pictures in twos come from.
-const PAIRS: &str = "Take pairs of the data set: `bodies.train().pairs(20_000, seed, |key| ..)`.";
+const PAIRS: &str = "Take pairs of posed pictures: `bodies.train().pairs(20_000, seed, |key| ..)`.";
 
 /// Generator and discriminator of one configuration.
 #[derive(Clone, Debug)]
@@ -77,10 +78,10 @@ impl Adversaries {
         }))
     }
 
-    /// One latent vector for each picture of a batch; where they come in twos, one for both.
-    fn latents(&self, step: &mut Step, who: Player, batch: &Batch) -> Result<Tensor> {
+    /// One latent vector for each picture of a batch, drawn under a name; where they come in twos, one for both.
+    fn latents(&self, step: &mut Step, name: &str, batch: &Batch) -> Result<Tensor> {
         let characters = if self.config.twos { batch.len() / 2 } else { batch.len() };
-        let z = latents(step, who, [characters, self.config.network.latent], &batch.images)?;
+        let z = normal(step, name, [characters, self.config.network.latent], &batch.images)?;
         Ok(if self.config.twos { Tensor::cat(&[&z, &z], 0)? } else { z })
     }
 
@@ -116,7 +117,11 @@ impl Adversaries {
         if self.config.mismatch > 0.0 {
             let others = poses.exchanged()?;
             let of_others = self.discriminator.at(level, Some(&others))?.logit(&real)?;
-            losses.add("mismatch", &wasserstein::margin(&of_real, &of_others, MARGIN)?, self.config.mismatch)?;
+            losses.add(
+                "mismatch",
+                &wasserstein::margin(&of_real, &of_others, self.config.margin)?,
+                self.config.mismatch,
+            )?;
         }
         self.add_reading(&mut losses, "_fake", read, who)?;
         if let (Some(read), Some(classes)) = (read_real, &who.classes) {
@@ -146,6 +151,11 @@ impl Adversaries {
         let first = self.config.latent_reads();
         Ok(read.narrow(1, first, read.dims()[1] - first)?.contiguous()?)
     }
+}
+
+fn somebody_is_shown_twice(dataset: &Dataset) -> bool {
+    let mut people = HashSet::new();
+    (0..dataset.len()).filter_map(|i| dataset.key(i).ok()).any(|key| !people.insert(person(&key).to_string()))
 }
 
 /// What characters are made of.
@@ -193,10 +203,22 @@ impl Gan for Adversaries {
     }
 
     fn for_data(config: &PsganConfig, dataset: &Dataset) -> PsganConfig {
-        match dataset.skeleton() {
-            Some(skeleton) => config.clone().keypoints(skeleton.len()),
-            None => config.clone(),
+        let keypoints = dataset.skeleton().map_or(config.keypoints, |skeleton| skeleton.len());
+        let twos = config.twos && (dataset.has_sources() || somebody_is_shown_twice(dataset));
+        PsganConfig { keypoints, twos, ..config.clone() }
+    }
+
+    /// Pictures in twos are drawn from single ones by whom these show.
+    fn prepared(config: &PsganConfig, dataset: &Dataset, seed: Seed) -> Result<Dataset> {
+        if !config.twos || dataset.has_sources() {
+            return Ok(dataset.clone());
         }
+        let pairs = dataset.pairs(PARTNERS * dataset.len(), seed.child("twos"), |key| person(key).to_string());
+        pairs.map_err(|_| {
+            let found = format!("{} pictures in which nobody is shown twice", dataset.len());
+            let expected = "several of each character, whose names begin alike (`anna/17`)";
+            Error::invalid(format!("data set {}", dataset.name()), found, expected, "Or train without `twos`.")
+        })
     }
 
     fn check_data(config: &PsganConfig, dataset: &Dataset) -> Result<()> {
@@ -219,7 +241,7 @@ impl Gan for Adversaries {
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
         let batch = &*self.shown(batch)?;
         let (level, poses) = (level(batch, step), self.poses(batch)?);
-        let z = self.latents(step, who, batch)?;
+        let z = self.latents(step, &format!("z/{}", who.name()), batch)?;
         let classes = self.config.classes.as_ref().map(|classes| classes.of(batch)).transpose()?;
         let made = self.generator.forward(&joined(&z, classes.as_ref())?, Some(&poses), level)?;
         let told = Told { z, classes };
@@ -229,7 +251,15 @@ impl Gan for Adversaries {
                 if let (1, Some(points)) = (step.number, &batch.points) {
                     keep_rows(&self.shown, points)?;
                 }
-                self.generator_loss(&made, &told, &poses, level)
+                let mut losses = self.generator_loss(&made, &told, &poses, level)?;
+                if self.config.diversity > 0.0 {
+                    let z = self.latents(step, "z/others", batch)?;
+                    let z = joined(&z, told.classes.as_ref())?;
+                    let others = self.generator.forward(&z, Some(&poses), level)?;
+                    let lacks = diversity::lacking(&made, &others, self.config.spread)?;
+                    losses.add("diversity", &lacks, self.config.diversity)?;
+                }
+                Ok(losses)
             }
             Player::Discriminator => self.critic_loss(batch, &made, &told, &poses, step),
             other => Err(neither(other)),
