@@ -32,6 +32,7 @@ pub fn lacking(a: &Tensor, b: &Tensor, wanted: f64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::autograd::backward;
     use candle_core::{Device, Var};
 
     /// The first pair is half as far apart as wanted and pushed on, the second further than wanted and left alone.
@@ -41,7 +42,7 @@ mod tests {
         let b = Tensor::new(&[[0.2f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let lacks = lacking(&a, &b, 0.2).unwrap();
         assert!((lacks.to_scalar::<f32>().unwrap() - 0.25).abs() < 1e-6);
-        let gradients = lacks.backward().unwrap();
+        let gradients = backward(&lacks).unwrap();
         let gradient = gradients.get(&a).unwrap().to_vec2::<f32>().unwrap();
         // Of two pairs and two numbers each: 1 / (2 · 2 · 0.2), towards less of the first number.
         assert!((gradient[0][0] - 1.25).abs() < 1e-5 && gradient[1] == [0.0, 0.0], "{gradient:?}");
