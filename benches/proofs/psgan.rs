@@ -42,8 +42,11 @@ const WANTED: f64 = 0.6;
 const ALPHA: f64 = 0.1;
 /// Frames of the walk, and poses of any kind, in which characters are compared.
 const FRAMES: usize = 12;
-/// How much better than without poses is clearly better.
-const CLEARLY: f64 = 0.2;
+/// What is clearly better than without poses: so much of the way from there to what is read off drawn bodies, of which some
+/// points are misread too.
+const CLEARLY: f64 = 0.75;
+/// Another distance, at which bodies that stand about as most do are not taken for ones that stand as they were told to.
+const NEAR: f64 = 0.05;
 /// The time that issue 5 gives.
 const SECONDS: f64 = 900.0;
 
@@ -72,8 +75,12 @@ struct Numbers {
     /// PCK@0.1 of the reader on drawn bodies that it has not seen: the best that could be read off generated ones.
     pck_of_drawn_bodies: f64,
     pck: f64,
-    pixel_error: f64,
     baseline_pck: f64,
+    /// How far PCK is from the baseline's to that of drawn bodies.
+    way: f64,
+    /// PCK@0.05 of drawn bodies, PSGAN and the baseline.
+    near: [f64; 3],
+    pixel_error: f64,
     baseline_images: u64,
     /// While they walk.
     colours_walking: Colours,
@@ -129,22 +136,26 @@ fn prove(args: &Args) -> Result<bool> {
     film(&gan.ema(), &test, &walk, &args.out)?;
     let spread = |of: &[usize]| -> Vec<usize> { (0..FRAMES).map(|i| of[i * of.len() / FRAMES]).collect() };
     let walking = Colours::of_made(&gan.ema(), &test, &spread(&walk))?;
-    let pck = |errors: &KeypointErrors| errors.pck(ALPHA, &Scale::Box).map(|score| score.value);
-    let (reached, baseline_pck) = (pck(&errors)?, pck(&of_any)?);
+    let pck = |errors: &KeypointErrors, alpha: f64| errors.pck(alpha, &Scale::Box).map(|score| score.value);
+    let [drawn_pck, reached, baseline_pck] = [pck(&of_drawn, ALPHA)?, pck(&errors, ALPHA)?, pck(&of_any, ALPHA)?];
+    let near = [pck(&of_drawn, NEAR)?, pck(&errors, NEAR)?, pck(&of_any, NEAR)?];
+    let way = (reached - baseline_pck) / (drawn_pck - baseline_pck);
     let numbers = Numbers {
         seed: args.seed,
         trained,
         judged: unseen.len(),
-        pck_of_drawn_bodies: pck(&of_drawn)?,
+        pck_of_drawn_bodies: drawn_pck,
         pck: reached,
         pixel_error: errors.pixel_error().value,
         baseline_pck,
+        way,
+        near,
         baseline_images: baseline.images_seen(),
         colours_walking: walking,
         colours_in_any_pose: Colours::of_made(&gan.ema(), &unseen, &spread(&judged))?,
         colours_of_drawn_bodies: Colours::of_drawn(&unseen)?,
         wanted: WANTED,
-        passed: reached >= WANTED && reached >= baseline_pck + CLEARLY && walking.itself() && trained.within(SECONDS),
+        passed: reached >= WANTED && way >= CLEARLY && walking.itself() && trained.within(SECONDS),
     };
     print(&numbers, &args.out)?;
     Ok(numbers.passed)
@@ -197,6 +208,9 @@ fn print(numbers: &Numbers, out: &Path) -> Result<()> {
     println!("  PCK@{ALPHA}              {}, at least {} wanted", percent(numbers.pck), percent(numbers.wanted));
     println!("  of Progressive GAN   {}, {} pictures shown", percent(numbers.baseline_pck), numbers.baseline_images);
     println!("  (of drawn bodies     {})", percent(numbers.pck_of_drawn_bodies));
+    println!("  of the way there     {}, at least {} wanted", percent(numbers.way), percent(CLEARLY));
+    let [drawn, own, without] = numbers.near.map(percent);
+    println!("  PCK@{NEAR}             {own}; {without} of Progressive GAN, {drawn} of drawn bodies");
     println!("  mean distance        {:.2} px", numbers.pixel_error);
     println!("  colours of a walk    {}", numbers.colours_walking);
     println!("  of any poses         {}", numbers.colours_in_any_pose);
