@@ -155,7 +155,12 @@ fn prove(args: &Args) -> Result<bool> {
         colours_in_any_pose: Colours::of_made(&gan.ema(), &unseen, &spread(&judged))?,
         colours_of_drawn_bodies: Colours::of_drawn(&unseen)?,
         wanted: WANTED,
-        passed: reached >= WANTED && way >= CLEARLY && walking.itself() && trained.within(SECONDS),
+        // The way is one only where it leads up.
+        passed: reached >= WANTED
+            && reached > baseline_pck
+            && way >= CLEARLY
+            && walking.itself()
+            && trained.within(SECONDS),
     };
     print(&numbers, &args.out)?;
     Ok(numbers.passed)
