@@ -4,6 +4,7 @@
 mod posed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use tachie::candle_core::{Device, Tensor};
 use tachie::data::batch::Batch;
@@ -35,9 +36,11 @@ fn batch(recipe: &dyn Recipe, n: usize) -> Batch {
     Loader::new(&faces(recipe.size(), n), options).unwrap().next().unwrap()
 }
 
-/// The recipe for pictures and labels of `Avatar`, of which an epoch has more than any test shows.
-fn trained(recipe: &dyn Recipe) -> std::sync::Arc<dyn Recipe> {
-    recipe.for_data(&faces(8, 10_000))
+/// Pictures and labels of `Avatar`, of which an epoch has more than any test shows.
+static MANY: LazyLock<Dataset> = LazyLock::new(|| faces(8, 1_000));
+
+fn trained(recipe: &dyn Recipe) -> Arc<dyn Recipe> {
+    recipe.for_data(&MANY)
 }
 
 /// Parameters of levels that a published network has and its schedule never visits.

@@ -40,6 +40,9 @@ impl Source for Posed {
         let mut place = || stream.range(0.0, side) as f32;
         (0..self.skeleton.len()).map(|_| [place(), place(), 1.0]).collect()
     }
+    fn source_keypoints(&self, i: usize) -> Vec<KeyPoint> {
+        if self.sources { self.keypoints(i) } else { Vec::new() }
+    }
     fn name(&self) -> String {
         "posed faces".to_string()
     }
