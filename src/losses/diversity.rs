@@ -3,9 +3,9 @@
 
 use candle_core::Tensor;
 
+use crate::losses::features::away;
 use crate::ops::activation::relu;
 use crate::ops::arithmetic::affine;
-use crate::ops::cast::full;
 use crate::ops::reduce;
 use crate::{Error, Result};
 
@@ -19,13 +19,10 @@ use crate::{Error, Result};
 /// # Errors
 /// When the shapes differ, there are no pictures, or `wanted` is not a positive number.
 pub fn lacking(a: &Tensor, b: &Tensor, wanted: f64) -> Result<Tensor> {
-    if a.dims() != b.dims() {
-        return Err(Error::shape("diversity: second pictures", b.dims(), format!("{:?}", a.dims())));
-    }
     if !(wanted.is_finite() && wanted > 0.0) {
         return Err(Error::invalid("diversity: wanted distance", wanted.to_string(), "a positive number", ""));
     }
-    let apart = reduce::mean_from(&(full(a)? - full(b)?)?.abs()?, 1)?;
+    let apart = reduce::mean_from(&away("diversity", a, b)?.abs()?, 1)?;
     reduce::mean(&relu(&affine(&apart, -1.0 / wanted, 1.0)?)?)
 }
 

@@ -9,15 +9,23 @@ use crate::ops::cast::full;
 use crate::ops::reduce;
 use crate::{Error, Result};
 
+/// a − b in f32 or more, tensors of one shape, for `what` is made of it.
+///
+/// # Errors
+/// When the shapes differ.
+pub(super) fn away(what: &str, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dims() != b.dims() {
+        return Err(Error::shape(format!("{what}: second tensor"), b.dims(), format!("{:?}", a.dims())));
+    }
+    Ok((full(a)? - full(b)?)?)
+}
+
 /// mean |a − b|, tensors of one shape → a scalar, 0 or more.
 ///
 /// # Errors
 /// When the shapes differ, or the tensors are empty.
 pub fn distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.dims() != b.dims() {
-        return Err(Error::shape("distance: second tensor", b.dims(), format!("{:?}", a.dims())));
-    }
-    reduce::mean(&(full(a)? - full(b)?)?.abs()?)
+    reduce::mean(&away("distance", a, b)?.abs()?)
 }
 
 /// mean (a − b)², tensors of one shape → a scalar, 0 or more.
@@ -25,10 +33,7 @@ pub fn distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes differ, or the tensors are empty.
 pub fn squared_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.dims() != b.dims() {
-        return Err(Error::shape("squared distance: second tensor", b.dims(), format!("{:?}", a.dims())));
-    }
-    let away = (full(a)? - full(b)?)?;
+    let away = away("squared distance", a, b)?;
     reduce::mean(&mul(&away, &away)?)
 }
 

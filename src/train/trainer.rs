@@ -258,7 +258,7 @@ impl Trainer {
         let checkpoints = Checkpoints::open(folder.join("checkpoints"))?.keep_every(options.keep_every);
         run.settle(folder)?;
         let found = checkpoints.load(networks.params.device())?;
-        let device = networks.params.device().clone();
+        let threads = Threads::of(networks.params.device())?;
         let mut optimizers = Vec::new();
         for turn in &plan.order {
             optimizers.push(Adam::new(turn.player, &networks.params, plan.adam_of(turn.player))?);
@@ -295,7 +295,7 @@ impl Trainer {
             loader_options,
             position: LoaderPosition::default(),
             checkpoints,
-            threads: Threads::of(&device)?,
+            threads,
         };
         if let Some((checkpoint, passed_over)) = found {
             passed_over.into_iter().for_each(|line| trainer.console.say(format!("warning: {line}")));

@@ -235,6 +235,8 @@ fn configurations_survive_toml_and_bad_ones_are_refused() {
     refused(PsganConfig { diversity: -1.0, ..Psgan::tiny() }, "diversity");
     refused(PsganConfig { spread: 0.0, ..Psgan::tiny() }, "difference of two characters");
     refused(PsganConfig { amplitude: -1.0, ground: -1.0, ..Psgan::tiny() }, "amplitude");
+    refused(PsganConfig { margin: 0.0, ..Psgan::tiny() }, "margin of mismatched poses");
+    refused(PsganConfig { spread: f64::NAN, ..Psgan::tiny() }, "difference of two characters");
     for config in [Stylegan::paper(), Stylegan::tiny(), Stylegan::ffhq()] {
         config.check().unwrap();
         assert_eq!(toml::from_str::<StyleganConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);

@@ -11,7 +11,7 @@ use crate::data::dataset::Dataset;
 use crate::data::poses::person;
 use crate::losses::features::squared_distance;
 use crate::losses::{diversity, wasserstein};
-use crate::models::baselines::progan::{level, neither, normal};
+use crate::models::baselines::progan::{latents, level, neither, normal};
 use crate::models::classes::{count, in_turn, joined, surprise};
 use crate::models::translation::keep_rows;
 use crate::nn::critic::Critic;
@@ -30,9 +30,6 @@ const PREVIEW: usize = 4;
 
 /// Partners that every picture is shown with before any pair comes again.
 const PARTNERS: usize = 4;
-
-/// Where pictures in twos come from.
-const PAIRS: &str = "Take pairs of posed pictures: `bodies.train().pairs(20_000, seed, |key| ..)`.";
 
 /// Generator and discriminator of one configuration.
 #[derive(Clone, Debug)]
@@ -64,7 +61,8 @@ impl Adversaries {
         }
         let (Some(sources), Some(points), Some(of_sources)) = (&batch.sources, &batch.points, &batch.source_points)
         else {
-            return Err(Error::invalid("batch", "single pictures", "two of each character, with key points", PAIRS));
+            let (expected, hint) = ("two of each character, with key points", "Take `pairs` of posed pictures.");
+            return Err(Error::invalid("batch", "single pictures", expected, hint));
         };
         // A run at a smaller resolution has made the pictures smaller, not those that they come with.
         let smaller = |of: &Tensor| of.dims()[3] / batch.images.dims().last().copied().unwrap_or(1).max(1);
@@ -78,11 +76,19 @@ impl Adversaries {
         }))
     }
 
-    /// One latent vector for each picture of a batch, drawn under a name; where they come in twos, one for both.
-    fn latents(&self, step: &mut Step, name: &str, batch: &Batch) -> Result<Tensor> {
-        let characters = if self.config.twos { batch.len() / 2 } else { batch.len() };
-        let z = normal(step, name, [characters, self.config.network.latent], &batch.images)?;
+    /// The shape of one latent vector for each character of a batch.
+    fn characters(&self, batch: &Batch) -> [usize; 2] {
+        let pictures_of_each = if self.config.twos { 2 } else { 1 };
+        [batch.len() / pictures_of_each, self.config.network.latent]
+    }
+
+    /// Latent vectors of characters as those of their pictures: where they come in twos, one for both.
+    fn of_pictures(&self, z: Tensor) -> Result<Tensor> {
         Ok(if self.config.twos { Tensor::cat(&[&z, &z], 0)? } else { z })
+    }
+
+    fn made(&self, who: &Told, poses: &Poses, level: Level) -> Result<Tensor> {
+        self.generator.forward(&joined(&who.z, who.classes.as_ref())?, Some(poses), level)
     }
 
     fn poses(&self, batch: &Batch) -> Result<Poses> {
@@ -99,11 +105,24 @@ impl Adversaries {
         }
     }
 
-    fn generator_loss(&self, made: &Tensor, who: &Told, poses: &Poses, level: Level) -> Result<Losses> {
+    fn generator_loss(
+        &self,
+        batch: &Batch,
+        made: &Tensor,
+        who: Told,
+        poses: &Poses,
+        step: &mut Step,
+    ) -> Result<Losses> {
+        let level = level(batch, step);
         let judge = self.discriminator.at(level, Some(poses))?;
         let (scores, read) = judge.with_reading(made)?;
         let mut losses = self.config.objective.generator_loss(&scores)?;
-        self.add_reading(&mut losses, "", read, who)?;
+        self.add_reading(&mut losses, "", read, &who)?;
+        if self.config.diversity > 0.0 {
+            let z = self.of_pictures(normal(step, "z/others", self.characters(batch), &batch.images)?)?;
+            let others = self.made(&Told { z, ..who }, poses, level)?;
+            losses.add("diversity", &diversity::lacking(made, &others, self.config.spread)?, self.config.diversity)?;
+        }
         Ok(losses)
     }
 
@@ -151,6 +170,11 @@ impl Adversaries {
         let first = self.config.latent_reads();
         Ok(read.narrow(1, first, read.dims()[1] - first)?.contiguous()?)
     }
+}
+
+/// Whether every picture comes with another one of its character, and with the pose of that.
+fn comes_in_twos(dataset: &Dataset) -> bool {
+    dataset.has_sources() && dataset.source_pose(0).is_ok_and(|pose| pose.is_some())
 }
 
 fn somebody_is_shown_twice(dataset: &Dataset) -> bool {
@@ -204,30 +228,27 @@ impl Gan for Adversaries {
 
     fn for_data(config: &PsganConfig, dataset: &Dataset) -> PsganConfig {
         let keypoints = dataset.skeleton().map_or(config.keypoints, |skeleton| skeleton.len());
-        let twos = config.twos && (dataset.has_sources() || somebody_is_shown_twice(dataset));
+        let twos = config.twos && (comes_in_twos(dataset) || somebody_is_shown_twice(dataset));
         PsganConfig { keypoints, twos, ..config.clone() }
     }
 
     /// Pictures in twos are drawn from single ones by whom these show.
     fn prepared(config: &PsganConfig, dataset: &Dataset, seed: Seed) -> Result<Dataset> {
-        if !config.twos || dataset.has_sources() {
+        if !config.twos || comes_in_twos(dataset) {
             return Ok(dataset.clone());
         }
-        let pairs = dataset.pairs(PARTNERS * dataset.len(), seed.child("twos"), |key| person(key).to_string());
-        pairs.map_err(|_| {
+        if !somebody_is_shown_twice(dataset) {
             let found = format!("{} pictures in which nobody is shown twice", dataset.len());
             let expected = "several of each character, whose names begin alike (`anna/17`)";
-            Error::invalid(format!("data set {}", dataset.name()), found, expected, "Or train without `twos`.")
-        })
+            let hint = "Or train without `twos`.";
+            return Err(Error::invalid(format!("data set {}", dataset.name()), found, expected, hint));
+        }
+        dataset.pairs(PARTNERS * dataset.len(), seed.child("twos"), |key| person(key).to_string())
     }
 
     fn check_data(config: &PsganConfig, dataset: &Dataset) -> Result<()> {
         if let Some(classes) = &config.classes {
             classes.check(dataset)?;
-        }
-        if config.twos && (!dataset.has_sources() || dataset.source_pose(0)?.is_none()) {
-            let what = format!("data set {}", dataset.name());
-            return Err(Error::invalid(what, "single pictures", "two of each character, with key points", PAIRS));
         }
         let (found, hint) = match dataset.skeleton().map(|skeleton| skeleton.len()) {
             Some(points) if points == config.keypoints => return Ok(()),
@@ -241,25 +262,17 @@ impl Gan for Adversaries {
     fn loss(&self, who: Player, batch: &Batch, step: &mut Step) -> Result<Losses> {
         let batch = &*self.shown(batch)?;
         let (level, poses) = (level(batch, step), self.poses(batch)?);
-        let z = self.latents(step, &format!("z/{}", who.name()), batch)?;
+        let z = self.of_pictures(latents(step, who, self.characters(batch), &batch.images)?)?;
         let classes = self.config.classes.as_ref().map(|classes| classes.of(batch)).transpose()?;
-        let made = self.generator.forward(&joined(&z, classes.as_ref())?, Some(&poses), level)?;
         let told = Told { z, classes };
+        let made = self.made(&told, &poses, level)?;
         match who {
             Player::Generator => {
                 self.generator.set_level(level)?;
                 if let (1, Some(points)) = (step.number, &batch.points) {
                     keep_rows(&self.shown, points)?;
                 }
-                let mut losses = self.generator_loss(&made, &told, &poses, level)?;
-                if self.config.diversity > 0.0 {
-                    let z = self.latents(step, "z/others", batch)?;
-                    let z = joined(&z, told.classes.as_ref())?;
-                    let others = self.generator.forward(&z, Some(&poses), level)?;
-                    let lacks = diversity::lacking(&made, &others, self.config.spread)?;
-                    losses.add("diversity", &lacks, self.config.diversity)?;
-                }
-                Ok(losses)
+                self.generator_loss(batch, &made, told, &poses, step)
             }
             Player::Discriminator => self.critic_loss(batch, &made, &told, &poses, step),
             other => Err(neither(other)),
