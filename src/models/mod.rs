@@ -9,6 +9,7 @@ pub mod editing;
 mod labels;
 pub mod make_girls;
 pub mod model;
+mod preview;
 pub mod psgan;
 pub mod study;
 pub mod stylegan;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{Tensor, Var};
 
 use super::model::Model;
+use super::preview::keep_rows;
 use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::data::manifest::Filter;
@@ -129,13 +130,6 @@ pub(crate) fn unmade() -> Error {
 /// What a summary says of pictures that go in or come out.
 pub(crate) fn pictures(what: &str, side: usize) -> String {
     format!("{what}, [N, 3, {side}, {side}] in [-1, 1]")
-}
-
-/// The first rows of a minibatch that are kept for previews; a shorter one's are repeated.
-pub(crate) fn keep_rows(kept: &Var, from: &Tensor) -> Result<()> {
-    let len = from.dims().first().copied().unwrap_or(0).max(1);
-    let rows: Vec<Tensor> = (0..kept.dims()[0]).map(|row| from.get(row % len)).collect::<Result<_, _>>()?;
-    Ok(kept.set(&Tensor::stack(&rows, 0)?.to_dtype(kept.dtype())?)?)
 }
 
 /// What previews are made from: the sources of the first minibatch of the training, and noise before it.

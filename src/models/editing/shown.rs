@@ -5,7 +5,7 @@ use candle_core::{Tensor, Var};
 use crate::Result;
 use crate::data::batch::{Batch, Images};
 use crate::data::tags::{Labels, TagSet};
-use crate::models::translation::keep_rows;
+use crate::models::preview::keep_rows;
 use crate::nn::init::Init;
 use crate::nn::params::Scope;
 

@@ -13,7 +13,7 @@ use crate::losses::features::squared_distance;
 use crate::losses::{diversity, wasserstein};
 use crate::models::baselines::progan::{latents, level, neither, normal};
 use crate::models::classes::{count, in_turn, joined, surprise};
-use crate::models::translation::keep_rows;
+use crate::models::preview::keep_rows;
 use crate::nn::critic::Critic;
 use crate::nn::params::Scope;
 use crate::nn::precision::Precision;

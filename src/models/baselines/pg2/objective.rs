@@ -9,7 +9,7 @@ use crate::data::batch::{Batch, Images};
 use crate::data::dataset::Dataset;
 use crate::losses::adversarial;
 use crate::models::baselines::progan::neither;
-use crate::models::translation::keep_rows;
+use crate::models::preview::keep_rows;
 use crate::nn::norm::Mode;
 use crate::nn::params::Scope;
 use crate::ops::data::pose_maps;

@@ -4,12 +4,16 @@
 //! `state.json`. It is written under a temporary name, synced, renamed, and then named in the file `latest`; older
 //! ones go last. Random numbers need no state: their streams are named by seed and step.
 
+mod sealed;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+
+use sealed::{contents, read};
 
 use super::files::{self, TEMPORARY};
 use super::guard::Watch;
@@ -18,16 +22,10 @@ use crate::{Error, Result};
 
 /// How many checkpoints stay.
 const KEEP: usize = 2;
-/// Changes when checkpoints of before can no longer be read.
-const FORMAT: u32 = 1;
 /// An empty file of this name in a checkpoint's folder: newer ones do not replace it.
 const STAYS: &str = "stays";
 const PREFIX: &str = "ckpt-";
 const LATEST: &str = "latest";
-const STATE: &str = "state.json";
-const PARAMS: &str = "params.safetensors";
-const EMA: &str = "ema.safetensors";
-const OPTIM: &str = "optim.safetensors";
 
 /// The part of a checkpoint that is no tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,30 +58,6 @@ pub struct Checkpoint {
     pub ema: BTreeMap<String, Tensor>,
     /// Moments and step counts of the optimizers.
     pub optim: BTreeMap<String, Tensor>,
-}
-
-/// `state.json`: the state with what proves the tensor files and itself whole.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sealed {
-    /// blake3 of `contents` as compact JSON.
-    blake3: String,
-    contents: Contents,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contents {
-    format: u32,
-    state: State,
-    files: BTreeMap<String, FileSeal>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileSeal {
-    bytes: u64,
-    blake3: String,
 }
 
 /// The folder `checkpoints` of a run.
@@ -223,16 +197,7 @@ impl Checkpoints {
             fs::remove_dir_all(folder).map_err(|e| Error::io("remove the leftover", folder, e))?;
         }
         fs::create_dir(folder).map_err(|e| Error::io("create the folder", folder, e))?;
-        let mut seals = BTreeMap::new();
-        for (name, tensors) in [(PARAMS, &checkpoint.params), (EMA, &checkpoint.ema), (OPTIM, &checkpoint.optim)] {
-            let bytes = encode(tensors)?;
-            files::write_synced(&folder.join(name), &bytes)?;
-            seals.insert(name.to_string(), FileSeal::of(&bytes));
-        }
-        let contents = Contents { format: FORMAT, state: checkpoint.state.clone(), files: seals };
-        let sealed = Sealed { blake3: seal(&contents, folder)?, contents };
-        let text = serde_json::to_vec_pretty(&sealed).map_err(|e| Error::io("encode the state", folder, e.into()))?;
-        files::write_synced(&folder.join(STATE), &text)?;
+        sealed::write(checkpoint, folder)?;
         if self.keeps(checkpoint.state.step) {
             files::write_synced(&folder.join(STAYS), b"")?;
         }
@@ -266,65 +231,9 @@ fn step_of(name: &str) -> Option<u64> {
     name.strip_prefix(PREFIX)?.parse().ok()
 }
 
-/// What `state.json` says, if it is whole and of this format.
-fn contents(folder: &Path) -> Result<Contents> {
-    let path = folder.join(STATE);
-    let text = fs::read(&path).map_err(|e| Error::io("read the state", &path, e))?;
-    let damaged = |what: String| Error::file(&path, what, "the state of a checkpoint as it was written", "");
-    let sealed: Sealed = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
-    if seal(&sealed.contents, folder)? != sealed.blake3 {
-        return Err(damaged("altered contents".into()));
-    }
-    match sealed.contents.format {
-        FORMAT => Ok(sealed.contents),
-        other => Err(Error::file(
-            &path,
-            format!("format {other}"),
-            format!("format {FORMAT}"),
-            "Another version of tachie wrote it.",
-        )),
-    }
-}
-
-fn read(folder: &Path, device: &Device) -> Result<Checkpoint> {
-    let Contents { state, files, .. } = contents(folder)?;
-    let tensors = |name: &str| -> Result<BTreeMap<String, Tensor>> {
-        let path = folder.join(name);
-        let bytes = fs::read(&path).map_err(|e| Error::io("read the tensors", &path, e))?;
-        let found = FileSeal::of(&bytes);
-        match files.get(name) {
-            Some(seal) if *seal == found => {}
-            Some(seal) if seal.bytes != found.bytes => {
-                return Err(Error::file(&path, format!("{} bytes", found.bytes), format!("{} bytes", seal.bytes), ""));
-            }
-            _ => return Err(Error::file(&path, "altered contents", "the bytes that were written", "")),
-        }
-        Ok(candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect())
-    };
-    Ok(Checkpoint { params: tensors(PARAMS)?, ema: tensors(EMA)?, optim: tensors(OPTIM)?, state })
-}
-
-fn encode(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
-    let mut on_cpu = Vec::with_capacity(tensors.len());
-    for (name, tensor) in tensors {
-        on_cpu.push((name.as_str(), tensor.to_device(&Device::Cpu)?.contiguous()?));
-    }
-    safetensors::serialize(on_cpu, None).map_err(|e| Error::Candle(format!("cannot encode tensors: {e}")))
-}
-
-fn seal(contents: &Contents, folder: &Path) -> Result<String> {
-    let text = serde_json::to_vec(contents).map_err(|e| Error::io("encode the state", folder, e.into()))?;
-    Ok(blake3::hash(&text).to_hex().to_string())
-}
-
-impl FileSeal {
-    fn of(bytes: &[u8]) -> FileSeal {
-        FileSeal { bytes: bytes.len() as u64, blake3: blake3::hash(bytes).to_hex().to_string() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::sealed::{EMA, OPTIM, PARAMS, STATE};
     use super::*;
 
     fn checkpoint(step: u64) -> Checkpoint {
