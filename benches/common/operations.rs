@@ -159,9 +159,12 @@ fn activations() -> Vec<Case> {
     let residual = |v: &[Var]| activation::add_leaky_relu(&v[0], &v[1], 0.2);
     let (channels, noise): (&[usize], &[usize]) = (&[64], &[16, 1, 64, 64]);
     // Somewhere, and in the same place in benches/pytorch/ops.py.
-    let place = |i: usize| Some([(7 * (i / 20) + 3 * (i % 20)) % 64, (5 * (i / 20) + 11 * (i % 20)) % 64]);
-    let pixels = Pixels::new((0..16 * 20).map(place), 20, [64, 64]);
-    let pose = move |v: &[Var]| add_pose_response(&v[0], &v[1], &pixels);
+    let place = |i: usize| [(5 * (i / 20) + 11 * (i % 20)) % 64, (7 * (i / 20) + 3 * (i % 20)) % 64, 1];
+    let points: Vec<f32> = (0..16 * 20).flat_map(place).map(|number| number as f32).collect();
+    let pose = move |v: &[Var]| {
+        let points = Tensor::from_slice(&points, (16, 20, 3), v[0].device())?;
+        add_pose_response(&v[0], &v[1], &Pixels::new(&points, [64, 64])?)
+    };
     vec![
         plain("leaky ReLU", "leaky_relu", |x| activation::leaky_relu(x, 0.2)),
         plain("ReLU", "relu", activation::relu),

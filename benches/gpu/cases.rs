@@ -11,6 +11,7 @@ use tachie::ops::norm::{
     adaptive_instance_norm, adaptive_instance_norm_tangent, batch_norm, instance_norm, instance_norm_tangent,
     pixel_norm, pixel_norm_tangent,
 };
+use tachie::ops::pose::{Levels, Pixels, add_pose_response};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::spectral::spectral_norm;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(convolutions());
     cases.extend(epilogues());
     cases.extend(statistics());
+    cases.extend(poses());
     cases
 }
 
@@ -153,6 +155,30 @@ fn resampling() -> Vec<Case> {
         case("pixel unshuffle", &[&[2, 3, 6, 4]], |v| pixel_unshuffle(&v[0], 2, ShuffleOrder::PyTorch)),
         case("pixel unshuffle, DCR", &[&[2, 3, 6, 4]], |v| pixel_unshuffle(&v[0], 2, ShuffleOrder::Dcr)),
     ]
+}
+
+/// Kernels that reach over the border, points beside each other, outside and unknown; maps as they are, and after pooling.
+fn poses() -> Vec<Case> {
+    let points = [
+        [[0.0f32, 0.0, 1.0], [11.5, 15.9, 1.0], [3.0, 4.0, 0.0], [12.0, 2.0, 1.0]],
+        [[5.0, 5.0, 1.0], [5.9, 5.1, 1.0], [-0.1, 3.0, 1.0], [f32::NAN, 3.0, 1.0]],
+    ];
+    let answered = move |v: &[Tensor], halvings: u32, levels: Levels| {
+        let points = Tensor::new(&points, v[0].device())?;
+        let pixels = Pixels::new(&points, [16, 12])?.in_maps_of(levels).pooled(halvings);
+        add_pose_response(&v[0], &v[1], &pixels)
+    };
+    let others = Levels { ground: 0.25, point: 4.0 };
+    let cases: [(&str, &[usize], &[usize], u32, Levels); 3] = [
+        ("kernel 3", &[2, 5, 16, 12], &[5, 4, 3, 3], 0, Levels::default()),
+        ("kernel 5, after pooling", &[2, 3, 4, 3], &[3, 4, 5, 5], 2, Levels::default()),
+        ("kernel 1, other numbers", &[2, 3, 8, 6], &[3, 4, 1, 1], 1, others),
+    ];
+    cases
+        .map(|(name, x, weight, halvings, levels)| {
+            case(format!("pose response, {name}"), &[x, weight], move |v| answered(v, halvings, levels))
+        })
+        .into()
 }
 
 fn epilogues() -> Vec<Case> {

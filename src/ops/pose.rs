@@ -10,9 +10,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{Shape, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, pose as cuda};
 use super::kernel::{CHUNK, Real, filled, sum};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -39,25 +41,43 @@ impl Levels {
     }
 }
 
-/// Where the point of each map is: `samples` × `keypoints` pixels [row, column], none for a map of ground only.
+/// Where the point of each map is, for `samples` × `keypoints` of them.
 #[derive(Clone, Debug)]
 pub struct Pixels {
-    pixels: Arc<[Option<[usize; 2]>]>,
+    places: Places,
     keypoints: usize,
     size: [usize; 2],
     levels: Levels,
 }
 
+#[derive(Clone, Debug)]
+enum Places {
+    /// Pixels [row, column], none for a map of ground only, for tensors on the CPU.
+    Known(Arc<[Option<[usize; 2]>]>),
+    /// Points `[N, M, 3]` of f32 on a GPU, in pixels of maps 2^`halvings` times as large: kernels read them there, and nobody
+    /// waits for them.
+    There { points: Tensor, halvings: u32 },
+}
+
 impl Pixels {
-    /// Pixels of maps of `size` (height, width), `keypoints` a sample. What lies outside is none.
-    pub fn new(pixels: impl Iterator<Item = Option<[usize; 2]>>, keypoints: usize, size: [usize; 2]) -> Pixels {
-        let inside = |&[y, x]: &[usize; 2]| y < size[0] && x < size[1];
-        Pixels {
-            pixels: pixels.map(|pixel| pixel.filter(inside)).collect(),
-            keypoints,
-            size,
-            levels: Levels::default(),
-        }
+    /// The pixels of points `[N, M, 3]` (x, y, and a number above 0 where the point is known) in maps of `size` (height,
+    /// width): (⌊x⌋, ⌊y⌋); none for a point that is unknown or lies outside. They serve tensors on the device of the points.
+    ///
+    /// # Errors
+    /// When the points have another shape.
+    pub fn new(points: &Tensor, size: [usize; 2]) -> Result<Pixels> {
+        let &[_, keypoints, 3] = points.dims() else {
+            return Err(Error::shape("pose maps: points", points.dims(), "[N, M, 3]"));
+        };
+        let points = points.detach().to_dtype(DType::F32)?.contiguous()?;
+        let places = match points.device() {
+            Device::Cpu => {
+                let numbers = points.flatten_all()?.to_vec1::<f32>()?;
+                Places::Known(numbers.chunks(3).map(|point| pixel([point[0], point[1], point[2]], size)).collect())
+            }
+            _ => Places::There { points, halvings: 0 },
+        };
+        Ok(Pixels { places, keypoints, size, levels: Levels::default() })
     }
 
     /// The same pixels in maps of these numbers.
@@ -67,24 +87,58 @@ impl Pixels {
 
     /// Number of samples.
     pub fn samples(&self) -> usize {
-        self.pixels.len() / self.keypoints.max(1)
+        match &self.places {
+            Places::Known(pixels) => pixels.len() / self.keypoints.max(1),
+            Places::There { points, .. } => points.dims()[0],
+        }
     }
 
     /// The same maps after maximum pooling of 2×2 windows, `halvings` times: it keeps the point, so that its pixel is
     /// divided.
     pub fn pooled(&self, halvings: u32) -> Pixels {
+        let size = self.size.map(|side| side >> halvings);
         let shift = |pixel: [usize; 2]| pixel.map(|place| place >> halvings);
-        let pixels = self.pixels.iter().map(|pixel| pixel.map(shift));
-        Pixels::new(pixels, self.keypoints, self.size.map(|side| side >> halvings)).in_maps_of(self.levels)
+        // In maps that two does not divide, the last row and column are in no window.
+        let inside = |&[y, x]: &[usize; 2]| y < size[0] && x < size[1];
+        let places = match &self.places {
+            Places::Known(pixels) => {
+                Places::Known(pixels.iter().map(|pixel| pixel.map(shift).filter(inside)).collect())
+            }
+            Places::There { points, halvings: before } => {
+                Places::There { points: points.clone(), halvings: before + halvings }
+            }
+        };
+        Pixels { places, size, ..self.clone() }
     }
 
-    fn of(&self, sample: usize) -> &[Option<[usize; 2]>] {
-        &self.pixels[sample * self.keypoints..][..self.keypoints]
+    /// The pixels of every sample, one after the other.
+    fn known(&self) -> candle_core::Result<&[Option<[usize; 2]>]> {
+        match &self.places {
+            Places::Known(pixels) => Ok(pixels),
+            Places::There { .. } => candle_core::bail!("pose response: the points lie on another device"),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_gpu(&self) -> candle_core::Result<cuda::Maps<'_>> {
+        let Places::There { points, halvings } = &self.places else {
+            candle_core::bail!("pose response: the points lie on another device");
+        };
+        let (size, keypoints) = (self.size, self.keypoints);
+        let (ground, contrast) = (self.levels.ground, self.levels.contrast());
+        Ok(cuda::Maps { points, halvings: *halvings, size, keypoints, ground, contrast })
     }
 }
 
+/// [row, column] of a point in maps of `size`.
+fn pixel([x, y, known]: [f32; 3], size: [usize; 2]) -> Option<[usize; 2]> {
+    // Floats become numbers by cutting; what is not a number compares with nothing.
+    let seen = known > 0.0 && x >= 0.0 && y >= 0.0 && x < size[1] as f32 && y < size[0] as f32;
+    seen.then_some([y as usize, x as usize])
+}
+
 /// `x` `[N, C, H, W]` plus the convolution of the pose maps of `pixels`, padded with zeros to their own size, with
-/// `weight` `[C, M, k, k]`, k odd → shape of x. f32 or f64, on the CPU.
+/// `weight` `[C, M, k, k]`, k odd → shape of x. f32 or f64, or bf16 on a GPU.
 ///
 /// # Errors
 /// When the shapes do not fit each other or the pixels.
@@ -149,9 +203,9 @@ impl Response {
 
     /// Adds as much of the kernel as the point is above the ground, for each known keypoint around its pixel.
     /// `kernels` `[M, k, k]`.
-    fn stamp<T: Real>(&self, sample: usize, kernels: &[T], k: usize, out: &mut [T]) {
+    fn stamp<T: Real>(&self, pixels: &[Option<[usize; 2]>], kernels: &[T], k: usize, out: &mut [T]) {
         let ([h, w], contrast) = (self.0.size, T::of(self.0.levels.contrast()));
-        for (kernel, pixel) in kernels.chunks(k * k).zip(self.0.of(sample)) {
+        for (kernel, pixel) in kernels.chunks(k * k).zip(pixels) {
             let Some([row, column]) = *pixel else { continue };
             for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
                 // A tap at d sees the pixel from d − k/2 before it.
@@ -179,7 +233,7 @@ impl Kernel<2, 1> for Response {
                 (0..k * k).map(|tap| kernels.iter().skip(tap).step_by(k * k).map(|w| w.wide()).sum()).collect()
             })
             .collect();
-        let plane = (h * w).max(1);
+        let (plane, known) = ((h * w).max(1), self.0.known()?);
         // SAFETY: every plane is written by its own task, row by row from the first to the last pixel.
         let out = unsafe {
             filled(x.len(), |out| {
@@ -188,11 +242,17 @@ impl Kernel<2, 1> for Response {
                     let (sample, channel) = (i / channels, i % channels);
                     self.ground(&sums[channel], k, x, out);
                     let kernels = &weight[channel * per_channel..][..per_channel];
-                    self.stamp(sample, kernels, k, out.assume_init_mut());
+                    let pixels = &known[sample * keypoints..][..keypoints];
+                    self.stamp(pixels, kernels, k, out.assume_init_mut());
                 });
             })
         };
         Ok([(out, shape.clone())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x, weight]: [Operand; 2]) -> OnGpu<1> {
+        cuda::response(&self.0.on_gpu()?, x, weight)
     }
 }
 
@@ -216,7 +276,7 @@ struct Gradient {
 
 impl Gradient {
     /// Adds what one plane says to `ground` `[k, k]`, which is the same for all maps, and to `stamps` `[M, k, k]`.
-    fn plane<T: Real>(&self, sample: usize, u: &[T], ground: &mut [f64], stamps: &mut [f64]) {
+    fn plane<T: Real>(&self, pixels: &[Option<[usize; 2]>], u: &[T], ground: &mut [f64], stamps: &mut [f64]) {
         let ([h, w], k, contrast) = (self.pixels.size, self.k, self.pixels.levels.contrast());
         for (y, row) in u.chunks(w).enumerate() {
             let whole = sum(row, |u| u);
@@ -228,7 +288,7 @@ impl Gradient {
                 }
             }
         }
-        for (stamp, pixel) in stamps.chunks_mut(k * k).zip(self.pixels.of(sample)) {
+        for (stamp, pixel) in stamps.chunks_mut(k * k).zip(pixels) {
             let Some([row, column]) = *pixel else { continue };
             for (dy, dx) in (0..k).flat_map(|dy| (0..k).map(move |dx| (dy, dx))) {
                 let (y, x) = ((row + k / 2).checked_sub(dy), (column + k / 2).checked_sub(dx));
@@ -249,16 +309,22 @@ impl Kernel<1, 1> for Gradient {
         let (n, channels, h, w) = shape.dims4()?;
         let level = self.pixels.levels.ground;
         let (k, keypoints, plane) = (self.k, self.pixels.keypoints, (h * w).max(1));
+        let known = self.pixels.known()?;
         let of_channel = |channel: usize| -> Vec<T> {
             let (mut ground, mut stamps) = (vec![0.0; k * k], vec![0.0; keypoints * k * k]);
             for sample in 0..n {
                 let u = &u[(sample * channels + channel) * plane..][..h * w];
-                self.plane(sample, u, &mut ground, &mut stamps);
+                self.plane(&known[sample * keypoints..][..keypoints], u, &mut ground, &mut stamps);
             }
             stamps.iter().zip(ground.iter().cycle()).map(|(stamp, ground)| T::of(stamp + level * ground)).collect()
         };
         let gradients: Vec<Vec<T>> = (0..channels).into_par_iter().map(of_channel).collect();
         Ok([(gradients.concat(), (channels, keypoints, k, k).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [u]: [Operand; 1]) -> OnGpu<1> {
+        cuda::gradient(&self.pixels.on_gpu()?, self.k, u)
     }
 }
 

@@ -122,12 +122,13 @@ fn statistics() -> Vec<Case> {
         Case::new("minibatch deviation, groups of 2", &[&[4, 2, 2, 2]], |t| minibatch_deviation(&t[0], 2)),
         Case::new("minibatch deviation, all 5", &[&[5, 2, 1, 2]], |t| minibatch_deviation(&t[0], 8)),
         Case::new("pose response, kernel 3", &[&[2, 3, 4, 5], &[3, 2, 3, 3]], |t| {
-            let pixels = [Some([0, 4]), None, Some([3, 2]), Some([1, 1])];
-            add_pose_response(&t[0], &t[1], &Pixels::new(pixels.into_iter(), 2, [4, 5]))
+            let points = [[[4.9f32, 0.0, 1.0], [1.0, 1.0, 0.0]], [[2.2, 3.5, 1.0], [1.0, 1.0, 1.0]]];
+            add_pose_response(&t[0], &t[1], &Pixels::new(&Tensor::new(&points, &Device::Cpu)?, [4, 5])?)
         }),
         Case::new("pose response, kernel 1", &[&[1, 2, 3, 2], &[2, 1, 1, 1]], |t| {
             let levels = Levels { ground: 0.25, point: 4.0 };
-            add_pose_response(&t[0], &t[1], &Pixels::new([Some([2, 0])].into_iter(), 1, [3, 2]).in_maps_of(levels))
+            let points = Tensor::new(&[[[0.0f32, 2.0, 1.0]]], &Device::Cpu)?;
+            add_pose_response(&t[0], &t[1], &Pixels::new(&points, [3, 2])?.in_maps_of(levels))
         }),
         Case::new("minibatch deviation map", &[&[3, 2, 2, 2]], |t| minibatch_deviation_map(&t[0])),
         Case::new("minibatch deviation tangent", &[&[4, 1, 2, 2], &[4, 1, 2, 2]], |t| {

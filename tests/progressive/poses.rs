@@ -65,7 +65,8 @@ fn poses_that_do_not_fit_are_refused() {
     refused(poses.add_response(&x, &normal("w", &[4, 2, 3, 3])), "[4, 3, k, k]");
     refused(poses.add_response(&normal("y", &[3, 4, 16, 16]), &normal("w", &[4, 3, 3, 3])), "[2, C, 16, 16]");
     refused(poses.maps(32), "up to 16 px");
-    let pixels = Pixels::new([Some([1, 2]), None].into_iter(), 2, [4, 4]);
+    let pixels = Pixels::new(&points(1, 2, 4), [4, 4]).unwrap();
     refused(add_pose_response(&normal("z", &[1, 4, 4, 4]), &normal("w", &[4, 2, 2, 2]), &pixels), "odd");
+    assert!(Pixels::new(&normal("p", &[2, 2]), [4, 4]).unwrap_err().to_string().contains("[N, M, 3]"));
     assert!(Poses::new(&normal("p", &[2, 3]), 16).is_err() && Poses::new(&points(1, 1, 8), 12).is_err());
 }

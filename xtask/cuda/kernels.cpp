@@ -6,6 +6,8 @@
 #include "norm.cu"
 #undef KERNELS
 #undef SCALAR_KERNELS
+#include "pose.cu"
+#undef KERNELS
 #include "resample.cu"
 #undef KERNELS
 #include "conv.cu"

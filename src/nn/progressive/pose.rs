@@ -1,12 +1,12 @@
 //! Key points as PSGAN's networks see them: one map per key point, −1 but for one pixel (Hamada et al. 2018, section 3).
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::equal::{Equal, EqualConv2d};
 use crate::nn::conv::{Conv2d, ConvSpec};
 use crate::nn::params::Scope;
-use crate::ops::arithmetic::{add, affine};
+use crate::ops::arithmetic::affine;
 use crate::ops::cast::like;
 use crate::ops::conv::conv2d;
 use crate::ops::data::pose_maps;
@@ -44,8 +44,7 @@ pub struct Poses {
     /// Side of the pictures that the points are pixels of.
     size: usize,
     levels: Levels,
-    /// On the CPU.
-    pixels: Option<Pixels>,
+    pixels: Pixels,
 }
 
 impl Poses {
@@ -55,21 +54,14 @@ impl Poses {
     /// # Errors
     /// When the shape is another, or the size is not a power of two from 4 on.
     pub fn new(points: &Tensor, size: usize) -> Result<Poses> {
-        let &[_, keypoints, 3] = points.dims() else {
+        if points.rank() != 3 || points.dims()[2] != 3 {
             return Err(Error::shape("poses: key points", points.dims(), "[N, M, 3]"));
-        };
+        }
         if !size.is_power_of_two() || size < 4 {
             return Err(Error::invalid("poses: size", format!("{size} px"), "a power of two from 4 px on", ""));
         }
         let points = points.detach().to_dtype(DType::F32)?;
-        let pixels = match points.device() {
-            Device::Cpu => {
-                let numbers = points.flatten_all()?.to_vec1::<f32>()?;
-                let pixel = |point: &[f32]| pixel([point[0], point[1], point[2]]);
-                Some(Pixels::new(numbers.chunks(3).map(pixel), keypoints, [size, size]))
-            }
-            _ => None,
-        };
+        let pixels = Pixels::new(&points, [size, size])?;
         Ok(Poses { points, size, levels: Levels::default(), pixels })
     }
 
@@ -88,7 +80,7 @@ impl Poses {
 
     /// The same poses in maps of other numbers than −1 and 1.
     pub fn in_maps_of(self, levels: Levels) -> Poses {
-        Poses { levels, pixels: self.pixels.map(|pixels| pixels.in_maps_of(levels)), ..self }
+        Poses { levels, pixels: self.pixels.in_maps_of(levels), ..self }
     }
 
     /// The same poses, each one picture further on, the last one with the first picture: nobody's own.
@@ -134,18 +126,15 @@ impl Poses {
         }
     }
 
-    /// `x` `[N, C, r, r]` plus the convolution of the maps of that resolution with `weight` `[C, M, k, k]`. On the CPU no
-    /// map is made.
+    /// `x` `[N, C, r, r]` plus the convolution of the maps of that resolution with `weight` `[C, M, k, k]`. No map is
+    /// made.
     ///
     /// # Errors
     /// When the shapes do not fit.
     pub fn add_response(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         let resolution = x.dims().last().copied().unwrap_or(0);
         let halvings = self.halvings(resolution)?;
-        match &self.pixels {
-            Some(pixels) => add_pose_response(x, weight, &pixels.pooled(halvings)),
-            None => add(x, &self.dense_response(weight, resolution)?),
-        }
+        add_pose_response(x, weight, &self.pixels.pooled(halvings))
     }
 
     /// The convolution of the maps themselves with `weight` `[C, M, k, k]` → `[N, C, resolution, resolution]`.
@@ -166,13 +155,6 @@ impl Poses {
         }
         Ok(self.size.ilog2() - resolution.ilog2())
     }
-}
-
-/// [row, column] of a key point.
-fn pixel([x, y, known]: [f32; 3]) -> Option<[usize; 2]> {
-    // Floats become numbers by cutting, and what is below 0 becomes 0.
-    let seen = known > 0.0 && x >= 0.0 && y >= 0.0 && x.is_finite() && y.is_finite();
-    seen.then_some([y as usize, x as usize])
 }
 
 /// A convolution whose input is followed by pose maps, if there are any: its weight is `[out, in + M, k, k]`.

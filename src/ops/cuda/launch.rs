@@ -169,6 +169,7 @@ pub(super) enum Module {
     Optim,
     Data,
     Cast,
+    Pose,
 }
 
 impl Module {
@@ -186,6 +187,7 @@ impl Module {
             Module::Optim => module!("optim"),
             Module::Data => module!("data"),
             Module::Cast => module!("cast"),
+            Module::Pose => module!("pose"),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod elementwise;
 pub(crate) mod graph;
 pub(crate) mod norm;
 pub(crate) mod optim;
+pub(crate) mod pose;
 pub(crate) mod resample;
 
 #[cfg(feature = "cudnn")]
