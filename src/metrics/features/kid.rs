@@ -32,7 +32,7 @@ impl Default for Kid {
 impl Kid {
     /// 100 subsets of min(N real, N generated, 1,000) pictures each, clean-fid's rule, drawn as torch-fidelity draws
     /// them with its seed 2020. From 1,000 pictures of each kind on, both rules are the same and the value is
-    /// torch-fidelity's.
+    /// torch-fidelity's. As many of either kind, 1,000 at most, are compared once and as a whole: their score has no spread.
     pub fn new() -> Kid {
         Kid { subsets: 100, size: None, seed: 2020 }
     }
@@ -71,15 +71,23 @@ impl Kid {
             order.truncate(size);
             order
         };
-        let chosen: Vec<_> = (0..self.subsets).map(|_| (draw(generated.rows), draw(real.rows))).collect();
+        // There is one subset of all pictures, and nothing that it could spread around.
+        let whole = size == real.rows && size == generated.rows;
+        let subsets = if whole { 1 } else { self.subsets };
+        let chosen: Vec<_> = (0..subsets).map(|_| (draw(generated.rows), draw(real.rows))).collect();
         let subset = |(first, second): &(Vec<usize>, Vec<usize>)| discrepancy(&generated, first, &real, second);
         let values: Vec<f64> = chosen.par_iter().map(subset).collect();
         let (mean, deviation) = mean_and_deviation(&values);
-        let protocol = format!(
-            "kernel (a·b/{} + 1)³, unbiased; mean ± std of {} subsets of {size}, NumPy seed {}",
-            real.dims, self.subsets, self.seed
-        );
+        let drawn = match whole {
+            true => format!("all {size} pictures of either kind at once"),
+            false => format!("mean ± std of {subsets} subsets of {size}, NumPy seed {}", self.seed),
+        };
+        let protocol = format!("kernel (a·b/{} + 1)³, unbiased; {drawn}", real.dims);
         let score = Score::new("KID", mean, generated.rows, protocol).against(real.rows).better(Best::Lowest);
+        if whole {
+            let warning = || format!("{size} pictures of either kind: unbiased, but another {size} give another value");
+            return Ok(score.warn_if(size < 100, warning));
+        }
         let warning = || format!("subsets of {size} pictures: unbiased, but compare the spread with the value");
         Ok(score.with_spread(Spread::Deviation(deviation)).warn_if(size < 100, warning))
     }
@@ -136,8 +144,8 @@ mod tests {
         let score = Kid::new().score(&column([0.0, 1.0]), &column([2.0, 3.0])).unwrap();
         let expected = (2.0 * 1.0 + 2.0 * 343.0) / 2.0 - 2.0 * (1.0 + 1.0 + 27.0 + 64.0) / 4.0;
         assert!((score.value - expected).abs() < 1e-12, "{score}, {expected}");
-        assert_eq!(score.spread, Some(Spread::Deviation(0.0)));
-        assert!(score.warnings[0].contains("subsets of 2"));
+        assert_eq!(score.spread, None, "there is one way to take two of two");
+        assert!(score.protocol.contains("all 2 pictures") && score.warnings[0].contains("another 2"), "{score:?}");
     }
 
     #[test]
@@ -145,6 +153,7 @@ mod tests {
         let (a, b) = (normal("a", 400), normal("b", 300));
         let same = Kid::new().subset_size(150).subsets(20).score(&a, &b).unwrap();
         let far = Kid::new().subset_size(150).subsets(20).score(&a, &(&b + 1.0).unwrap()).unwrap();
+        assert!(same.spread.is_some() && same.protocol.contains("20 subsets of 150"), "{same:?}");
         assert!(same.value.abs() < 0.1 && far.value > 1.0, "{same}, {far}, seed 3");
         let other = Kid::new().subset_size(150).subsets(20).seed(1).score(&a, &b).unwrap();
         assert_ne!(same.value, other.value);
