@@ -25,14 +25,14 @@ pub(super) const PREVIEW: &str = "preview.png";
 /// No checkpoint of a run at work is older than this, whatever the plan says.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
 /// Steps and time that a call trains at most when the environment says `TACHIE_BUDGET=ci`.
-const CI_STEPS: u64 = 4;
+const CI_STEPS: u64 = 2;
 const CI_TIME: Duration = Duration::from_secs(20);
 
 impl Trainer {
     /// Trains `n` more steps.
     ///
     /// Every call ends with a preview and a checkpoint, and ends early when a file named `STOP` appears in the run
-    /// folder. With `TACHIE_BUDGET=ci` in the environment it trains 4 steps or 20 seconds at most.
+    /// folder. With `TACHIE_BUDGET=ci` in the environment it trains 2 steps or 20 seconds at most.
     ///
     /// # Errors
     /// [`Error::Diverged`] when a number is not finite; when the disk is full. The last checkpoint stays whole.
@@ -269,8 +269,7 @@ impl Trainer {
     /// Writes `preview.png` and the same picture for TensorBoard; returns its diversity.
     fn show_preview(&mut self) -> Result<f64> {
         let images = self.preview()?;
-        let nrow = (images.len() as f64).sqrt().ceil().max(1.0) as usize;
-        let picture = Grid::of(&images)?.nrow(nrow).image()?;
+        let picture = Grid::of(&images)?.nrow(columns(images.len())).image()?;
         let png = crate::show::save::png(&picture)?;
         files::put(&self.folder.join(PREVIEW), &png)?;
         let step = self.steps;
@@ -282,6 +281,13 @@ impl Trainer {
     fn say(&self, line: &str) {
         self.console.say(line.to_string());
     }
+}
+
+/// Pictures in a row of a preview: as near to a square as full rows allow, so that what a model keeps together stays in
+/// rows of its own (four sources above what becomes of them); a square with a gap where only a strip would be full.
+fn columns(pictures: usize) -> usize {
+    let square = (pictures as f64).sqrt().ceil().max(1.0) as usize;
+    (square..2 * square).find(|row| pictures.is_multiple_of(*row)).unwrap_or(square)
 }
 
 /// Whether the environment says `TACHIE_BUDGET=ci`: notebooks are then executed to see whether they work, and everything
@@ -297,5 +303,16 @@ fn shorten(goal: Goal, steps: u64) -> (Goal, bool) {
         _ if !brief() => (goal, false),
         Goal::Steps(goal) if goal <= short => (Goal::Steps(goal), false),
         _ => (Goal::Steps(short), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn previews_have_full_rows_where_there_are_any() {
+        assert_eq!([1, 4, 6, 8, 12, 16, 20, 36].map(columns), [1, 2, 3, 4, 4, 4, 5, 6]);
+        assert_eq!([2, 3, 7, 11].map(columns), [2, 3, 3, 4], "a gap rather than a strip");
     }
 }

@@ -87,11 +87,12 @@ impl Pace {
         images.saturating_sub(self.first_images) as f64 / self.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// Whether a line is due: at most one a second, and fewer the longer the call lasts (about 40 in two minutes, 90
+    /// Whether a line is due: at most one a second, and fewer the longer the call lasts (about 20 in two minutes, 80
     /// in an hour). A call on a run that has trained for a while starts at its slower pace, as one in a loop does.
     pub(super) fn due(&self) -> bool {
         let lasting = self.elapsed() + self.before.min(Duration::from_secs(60));
-        let wait = (lasting / 10).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let wait = (lasting / 5).min(Duration::from_secs(20)).max(lasting / 10);
+        let wait = wait.clamp(Duration::from_secs(1), Duration::from_secs(60));
         self.last_line.is_none_or(|(at, _)| at.elapsed() >= wait)
     }
 

@@ -26,6 +26,11 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Code first, so that dollars in it stay what they are.
 FORMULAS = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
 
+# Lines of a training are long: they break between words, and most of them not at all.
+STYLE = """<style>
+.jp-OutputArea .jp-RenderedText pre { font-size: 11px; word-break: normal; overflow-wrap: anywhere; }
+</style>
+</head>"""
 
 # evcxr does not wait for stderr before it says that a cell is done.
 LATE_SECONDS = 0.1
@@ -171,6 +176,7 @@ class Run:
             if cell.cell_type == "markdown":
                 cell.source = typeset(cell.source)
         page, _ = HTMLExporter().from_notebook_node(typed, resources={"metadata": {"name": self.path.stem}})
+        page = page.replace("</head>", STYLE, 1)
         (folder / self.path.with_suffix(".html").name).write_text(page, encoding="utf-8")
 
 
