@@ -54,6 +54,9 @@ pub struct Agreement {
     pub averages: f64,
 }
 
+/// Steps in which a training tries whether one thread or all are faster: they do not say how fast it is.
+const TRIALS: u64 = 6;
+
 /// Both sides, round by round; `compared` has their first steps compared before.
 pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effort, compared: bool) -> Result<Row> {
     let folder = folder()?;
@@ -76,6 +79,7 @@ pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effo
         let answer = rival.ask(&json!({ "steps": steps, "folder": folder.path() }))?;
         Rival::number(&answer, "milliseconds").map(Some)
     };
+    ours(TRIALS.next_multiple_of(model.cycle()))?;
     // Both warm up, in whole cycles so that penalties stay where rounds expect them.
     let first = ours(model.cycle())?;
     theirs(model.cycle())?;
