@@ -54,7 +54,8 @@ pub struct Agreement {
     pub averages: f64,
 }
 
-/// Steps in which a training tries whether one thread or all are faster: they do not say how fast it is.
+/// Steps in which a training tries whether one thread or all are faster, three of each (src/train/threads.rs): they do not say
+/// how fast it is.
 const TRIALS: u64 = 6;
 
 /// Both sides, round by round; `compared` has their first steps compared before.

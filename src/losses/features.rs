@@ -9,7 +9,7 @@ use crate::ops::cast::full;
 use crate::ops::reduce;
 use crate::{Error, Result};
 
-/// a − b in f32 or more, tensors of one shape, for `what` is made of it.
+/// a − b in f32 or more, tensors of one shape; `what` names the loss in messages.
 ///
 /// # Errors
 /// When the shapes differ.
