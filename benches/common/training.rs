@@ -54,10 +54,6 @@ pub struct Agreement {
     pub averages: f64,
 }
 
-/// Steps in which a training tries whether one thread or all are faster, three of each (src/train/threads.rs): they do not say
-/// how fast it is.
-const TRIALS: u64 = 6;
-
 /// Both sides, round by round; `compared` has their first steps compared before.
 pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effort, compared: bool) -> Result<Row> {
     let folder = folder()?;
@@ -68,6 +64,13 @@ pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effo
     };
     let mut trainer = model.trainer(&folder.path().join("run"))?;
     export(model, &trainer, &batch, folder.path())?;
+    // Steps in which a training tries its threads do not say how fast it is. They too come in whole cycles, so that penalties
+    // stay where rounds expect them.
+    while !trainer.settled() {
+        for _ in 0..model.cycle() {
+            trainer.step_on(&batch)?;
+        }
+    }
     let mut ours = |steps: u64| -> Result<f64> {
         let start = Instant::now();
         for _ in 0..steps {
@@ -80,8 +83,7 @@ pub fn measure(model: &dyn Measured, mut rival: Option<&mut Rival>, effort: Effo
         let answer = rival.ask(&json!({ "steps": steps, "folder": folder.path() }))?;
         Rival::number(&answer, "milliseconds").map(Some)
     };
-    ours(TRIALS.next_multiple_of(model.cycle()))?;
-    // Both warm up, in whole cycles so that penalties stay where rounds expect them.
+    // Both warm up.
     let first = ours(model.cycle())?;
     theirs(model.cycle())?;
     let steps = ((effort.turn / first) as u64).div_ceil(model.cycle()).max(1) * model.cycle();

@@ -41,6 +41,18 @@ impl Levels {
     }
 }
 
+/// Key points as operations take them: `[N, M, 3]` (x, y, and a number above 0 where the point is known) of f32, one after the
+/// other in memory, without their history.
+///
+/// # Errors
+/// When they have another shape.
+pub(crate) fn key_points(points: &Tensor) -> Result<Tensor> {
+    let &[_, _, 3] = points.dims() else {
+        return Err(Error::shape("poses: key points", points.dims(), "[N, M, 3]"));
+    };
+    Ok(points.detach().to_dtype(DType::F32)?.contiguous()?)
+}
+
 /// Where the point of each map is, for `samples` × `keypoints` of them.
 #[derive(Clone, Debug)]
 pub struct Pixels {
@@ -66,10 +78,8 @@ impl Pixels {
     /// # Errors
     /// When the points have another shape.
     pub fn new(points: &Tensor, size: [usize; 2]) -> Result<Pixels> {
-        let &[_, keypoints, 3] = points.dims() else {
-            return Err(Error::shape("pose maps: points", points.dims(), "[N, M, 3]"));
-        };
-        let points = points.detach().to_dtype(DType::F32)?.contiguous()?;
+        let points = key_points(points)?;
+        let keypoints = points.dims()[1];
         let places = match points.device() {
             Device::Cpu => {
                 let numbers = points.flatten_all()?.to_vec1::<f32>()?;

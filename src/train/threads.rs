@@ -62,6 +62,12 @@ impl Threads {
         Ok(Threads { pools, kinds: BTreeMap::new() })
     }
 
+    /// Whether every kind of round that there was has been tried on each number of threads.
+    pub fn settled(&self) -> bool {
+        let pools = self.pools.len();
+        pools < 2 || !self.kinds.is_empty() && self.kinds.values().all(|times| times.settled(pools))
+    }
+
     /// Does the work of a round of this kind.
     pub fn run<R: Send>(&mut self, kind: Kind, work: impl FnOnce() -> R + Send) -> R {
         if self.pools.is_empty() {
@@ -82,17 +88,22 @@ impl Times {
         if self.rounds == LASTING {
             *self = Times::default();
         }
-        if self.rounds < TRIALS * pools {
+        if !self.settled(pools) {
             return self.rounds % pools;
         }
         self.trials.iter().min_by_key(|(_, time)| *time).map_or(0, |(pool, _)| *pool)
     }
 
     fn took(&mut self, pool: usize, pools: usize, time: Duration) {
-        if self.rounds < TRIALS * pools {
+        if !self.settled(pools) {
             self.trials.push((pool, time));
         }
         self.rounds += 1;
+    }
+
+    /// Whether the trials are over.
+    fn settled(&self, pools: usize) -> bool {
+        self.rounds >= TRIALS * pools
     }
 }
 
@@ -114,6 +125,7 @@ mod tests {
         let mut chosen = Vec::new();
         for round in 0..LASTING + 20 {
             let pool = times.next(2);
+            assert_eq!(times.settled(2), round >= 6 && !(LASTING..LASTING + 6).contains(&round));
             // The first pool is the slow one, whatever disturbs the other one once; later it is the other way around.
             let slow = usize::from(round >= LASTING / 2);
             times.took(pool, 2, if round == 1 { Duration::from_secs(1) } else { time(pool, slow) });

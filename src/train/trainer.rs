@@ -327,6 +327,12 @@ impl Trainer {
         self.images
     }
 
+    /// Whether the training knows how many threads its steps are fastest on. It times its first rounds on one and on all
+    /// of rayon's, three of each and anew at every size; measurements begin after these. True on a GPU.
+    pub fn settled(&self) -> bool {
+        self.threads.settled()
+    }
+
     /// All numbers of the run so far.
     ///
     /// # Errors

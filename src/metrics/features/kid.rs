@@ -78,18 +78,18 @@ impl Kid {
         let subset = |(first, second): &(Vec<usize>, Vec<usize>)| discrepancy(&generated, first, &real, second);
         let values: Vec<f64> = chosen.par_iter().map(subset).collect();
         let (mean, deviation) = mean_and_deviation(&values);
-        let drawn = match whole {
-            true => format!("all {size} pictures of either kind at once"),
-            false => format!("mean ± std of {subsets} subsets of {size}, NumPy seed {}", self.seed),
+        let (drawn, spread, warning) = if whole {
+            let drawn = format!("all {size} pictures of either kind at once");
+            let warning = format!("{size} pictures of either kind: unbiased, but another {size} give another value");
+            (drawn, None, warning)
+        } else {
+            let drawn = format!("mean ± std of {subsets} subsets of {size}, NumPy seed {}", self.seed);
+            let warning = format!("subsets of {size} pictures: unbiased, but compare the spread with the value");
+            (drawn, Some(Spread::Deviation(deviation)), warning)
         };
         let protocol = format!("kernel (a·b/{} + 1)³, unbiased; {drawn}", real.dims);
         let score = Score::new("KID", mean, generated.rows, protocol).against(real.rows).better(Best::Lowest);
-        if whole {
-            let warning = || format!("{size} pictures of either kind: unbiased, but another {size} give another value");
-            return Ok(score.warn_if(size < 100, warning));
-        }
-        let warning = || format!("subsets of {size} pictures: unbiased, but compare the spread with the value");
-        Ok(score.with_spread(Spread::Deviation(deviation)).warn_if(size < 100, warning))
+        Ok(Score { spread, ..score }.warn_if(size < 100, || warning))
     }
 
     fn size(&self, smaller: usize) -> Result<usize> {

@@ -10,7 +10,7 @@ use crate::ops::arithmetic::affine;
 use crate::ops::cast::like;
 use crate::ops::conv::conv2d;
 use crate::ops::data::pose_maps;
-use crate::ops::pose::{Levels, Pixels, add_pose_response};
+use crate::ops::pose::{Levels, Pixels, add_pose_response, key_points};
 use crate::{Error, Result};
 
 /// Where a discriminator reads the pose. The generator joins it with its features in any case.
@@ -54,13 +54,10 @@ impl Poses {
     /// # Errors
     /// When the shape is another, or the size is not a power of two from 4 on.
     pub fn new(points: &Tensor, size: usize) -> Result<Poses> {
-        if points.rank() != 3 || points.dims()[2] != 3 {
-            return Err(Error::shape("poses: key points", points.dims(), "[N, M, 3]"));
-        }
+        let points = key_points(points)?;
         if !size.is_power_of_two() || size < 4 {
             return Err(Error::invalid("poses: size", format!("{size} px"), "a power of two from 4 px on", ""));
         }
-        let points = points.detach().to_dtype(DType::F32)?;
         let pixels = Pixels::new(&points, [size, size])?;
         Ok(Poses { points, size, levels: Levels::default(), pixels })
     }
@@ -71,11 +68,8 @@ impl Poses {
     /// # Errors
     /// As [`Poses::new`].
     pub fn of_shares(points: &Tensor, size: usize) -> Result<Poses> {
-        if points.rank() != 3 || points.dims()[2] != 3 {
-            return Err(Error::shape("poses: key points", points.dims(), "[N, M, 3]"));
-        }
         let factors = Tensor::new(&[[[size as f32, size as f32, 1.0]]], points.device())?;
-        Poses::new(&points.to_dtype(DType::F32)?.broadcast_mul(&factors)?, size)
+        Poses::new(&key_points(points)?.broadcast_mul(&factors)?, size)
     }
 
     /// The same poses in maps of other numbers than −1 and 1.
