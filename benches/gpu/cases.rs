@@ -3,6 +3,7 @@
 
 use tachie::autograd::backward_keeping_graph;
 use tachie::candle_core::{DType, Tensor};
+use tachie::nn::augment::{Drawn, Transforms};
 use tachie::nn::conv::ConvSpec;
 use tachie::ops::activation::Activation;
 use tachie::ops::max_pool::{Rounding, max_pool2d};
@@ -15,7 +16,9 @@ use tachie::ops::pose::{Levels, Pixels, add_pose_response};
 use tachie::ops::resample::{avg_pool2d, avg_pool2d_inside, avg_pool2d_with, upsample_nearest};
 use tachie::ops::reshape::{ShuffleOrder, pixel_shuffle, pixel_unshuffle};
 use tachie::ops::spectral::spectral_norm;
+use tachie::ops::warp::{Border, Map, warp};
 use tachie::ops::{activation, arithmetic, channel, conv, epilogue, fir, gated, reduce};
+use tachie::rng::Seed;
 use tachie::{Error, Result};
 
 type Run = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
@@ -54,6 +57,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(epilogues());
     cases.extend(statistics());
     cases.extend(poses());
+    cases.extend(warps());
     cases
 }
 
@@ -179,6 +183,28 @@ fn poses() -> Vec<Case> {
             case(format!("pose response, {name}"), &[x, weight], move |v| answered(v, halvings, levels))
         })
         .into()
+}
+
+/// Pieces that are turned, twice as large, half as large, mirrored, far outside, and of one pixel; pictures of one pixel; and what
+/// a discriminator is shown.
+fn warps() -> Vec<Case> {
+    let maps: [(&str, [usize; 4], [Map; 2]); 3] = [
+        ("turned", [2, 3, 7, 6], [[[0.8, 0.3, -1.3], [-0.4, 0.9, 1.6]], [[-1.0, 0.0, 5.0], [0.0, 1.0, 0.0]]]),
+        ("far", [2, 2, 4, 5], [[[0.5, 0.1, -20.2], [0.0, 2.1, 30.5]], [[0.0, 0.0, 2.5], [0.5, 1.0, -3.0]]]),
+        ("of one pixel", [2, 2, 1, 1], [[[0.4, 0.0, -1.2], [0.0, 0.3, -0.9]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]),
+    ];
+    let mut cases = Vec::new();
+    for (name, shape, maps) in maps {
+        for (outside, border) in [("nothing", Border::Zeros), ("mirrors", Border::Mirror)] {
+            cases.push(case(format!("warp, {name}, outside {outside}"), &[&shape], move |v| {
+                warp(&v[0], &maps, [9, 8], border)
+            }));
+        }
+    }
+    cases.push(case("augmented pictures", &[&[3, 3, 8, 8]], |v| {
+        Drawn::draw(&Transforms::bgc(), 0.9, [3, 8], &mut Seed(4).stream("augmented")).apply(&v[0])
+    }));
+    cases
 }
 
 fn epilogues() -> Vec<Case> {

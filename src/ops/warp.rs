@@ -7,6 +7,8 @@ use std::sync::Arc;
 use candle_core::{Shape, Tensor};
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda::{OnGpu, Operand, warp as cuda};
 use super::kernel::{CHUNK, Real, filled};
 use super::op::{Kernel, Numbers, Op, apply};
 use crate::autograd::{Saved, Saves};
@@ -26,7 +28,8 @@ pub enum Border {
 }
 
 /// Pictures of `size` (height, width) whose pixels are read from x, each picture's by its own map, bilinearly between four
-/// pixels (PyTorch's `grid_sample`): `[N, C, H, W]` → `[N, C, size]`. f32 or f64, on the CPU.
+/// pixels (PyTorch's `grid_sample`): `[N, C, H, W]` → `[N, C, size]`. f32 or f64 on the CPU,
+/// f32 or bf16 on a GPU.
 ///
 /// # Errors
 /// When x is not of rank 4 or has no pixels, there is not one map per picture, or a map is not finite.
@@ -91,6 +94,13 @@ impl Geometry {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Geometry {
+    fn on_gpu(&self) -> cuda::Reading<'_> {
+        cuda::Reading { maps: &self.maps, from: self.from, to: self.to, mirrored: self.border == Border::Mirror }
+    }
+}
+
 /// Reads pixels.
 struct Read(Geometry);
 
@@ -119,6 +129,11 @@ impl Kernel<1, 1> for Read {
             })
         };
         Ok([(out, (n, channels, rows, columns).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [x]: [Operand; 1]) -> OnGpu<1> {
+        self.0.on_gpu().read(x)
     }
 }
 
@@ -160,6 +175,11 @@ impl Kernel<1, 1> for Scatter {
             })
         };
         Ok([(out, (n, channels, h, w).into())])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, [u]: [Operand; 1]) -> OnGpu<1> {
+        self.0.on_gpu().adjoint(u)
     }
 }
 

@@ -10,6 +10,8 @@
 #undef KERNELS
 #include "resample.cu"
 #undef KERNELS
+#include "warp.cu"
+#undef KERNELS
 #include "conv.cu"
 #undef KERNELS
 #include "optim.cu"

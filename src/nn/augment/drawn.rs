@@ -193,9 +193,7 @@ impl Drawn {
     /// All geometry. The blits cut a larger piece out of the picture and its mirror images, of which the filters and the
     /// other transforms then see enough.
     fn place(&self, x: &Tensor, general: bool) -> Result<Tensor> {
-        // Reading at any place is for the CPU only: of pictures on a GPU, they and nothing larger go there and back.
-        let (device, side) = (x.device(), x.dims()[3]);
-        let x = &x.to_device(&Device::Cpu)?;
+        let side = x.dims()[3];
         let margin = if general { self.margin(side) } else { 0 };
         let middle = (side as f64 - 1.0) / 2.0;
         let from_centre = Matrix::shifting(middle, middle);
@@ -206,7 +204,7 @@ impl Drawn {
         let maps: Vec<Map> = self.each.iter().map(whole).collect();
         let piece = warp(x, &maps, [side + 2 * margin; 2], Border::Mirror)?;
         if !general {
-            return Ok(piece.to_device(device)?);
+            return Ok(piece);
         }
         // Pixel i of the piece stands at 2·i of the double one. Each of the filters is √2 too strong or too weak, and both
         // together are right.
@@ -215,7 +213,7 @@ impl Drawn {
         let placed = warp(&dense, &maps, [2 * side + SYM6.len() - 2; 2], Border::Zeros)?;
         let mut backwards = SYM6;
         backwards.reverse();
-        Ok(upfirdn2d(&placed, [&backwards; 2], 1, 2, [[0, 0]; 2])?.to_device(device)?)
+        upfirdn2d(&placed, [&backwards; 2], 1, 2, [[0, 0]; 2])
     }
 
     /// Pixels around the pictures that the general transforms look at; at most a whole picture, beyond which is nothing.

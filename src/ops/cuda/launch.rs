@@ -170,6 +170,7 @@ pub(super) enum Module {
     Data,
     Cast,
     Pose,
+    Warp,
 }
 
 impl Module {
@@ -188,6 +189,7 @@ impl Module {
             Module::Data => module!("data"),
             Module::Cast => module!("cast"),
             Module::Pose => module!("pose"),
+            Module::Warp => module!("warp"),
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pose;
 pub(crate) mod resample;
+pub(crate) mod warp;
 
 #[cfg(feature = "cudnn")]
 mod cudnn;
