@@ -130,7 +130,8 @@ pub trait Show {
     fn bundle(&self) -> Result<Bundle>;
 }
 
-/// Shows a value as the output of the running cell; an error becomes one line on standard error.
+/// Shows a value as the output of the running cell; an error becomes one line on standard error. A cell has one output: what is
+/// shown later takes the place of what was shown before.
 pub fn display(value: &dyn Show) {
     match value.bundle() {
         Ok(bundle) => bundle.emit(),

@@ -57,18 +57,32 @@ fn schedule(plan: &Plan) -> String {
         .order
         .iter()
         .map(|turn| {
-            let rate = |stage: usize| plan.rate(turn.player, stage, 1).to_string();
+            let rate = |stage: usize| shortened(plan.rate(turn.player, stage, 1));
             format!("{} ({})", span((0..plan.stages.len()).map(rate).collect()), turn.player.name())
         })
         .collect();
     format!("{length} at {size} px, minibatches of {batch}, Adam {}", rates.join(" and "))
 }
 
+/// A rate with at most three digits from the first that is not 0.
+fn shortened(rate: f64) -> String {
+    let decimals = if rate > 0.0 { (2.0 - rate.log10().floor()).clamp(0.0, 12.0) as usize } else { 0 };
+    let text = format!("{rate:.decimals$}");
+    if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::shortened;
     use crate::models::make_girls::MakeGirls;
     use crate::models::psgan::Psgan;
     use candle_core::Device;
+
+    #[test]
+    fn rates_are_short() {
+        let texts = [0.0004, 0.0004 / 6.0, 0.0015, 2.0 / 3.0, 1.0, 0.0].map(shortened);
+        assert_eq!(texts, ["0.0004", "0.0000667", "0.0015", "0.667", "1", "0"]);
+    }
 
     #[test]
     fn the_card_names_what_matters() {

@@ -177,7 +177,8 @@ impl Table {
         let edge = "padding:0.25em 0.8em";
         let mut out = String::from("<table style=\"border-collapse:collapse;font-variant-numeric:tabular-nums\">");
         if !self.caption.is_empty() {
-            let style = "caption-side:top;text-align:left;font-weight:bold;padding:0.3em 0.8em;color:inherit";
+            // In one line, however narrow the columns are.
+            let style = "caption-side:top;text-align:left;font-weight:bold;padding:0.3em 0.8em;color:inherit;white-space:nowrap";
             out.push_str(&format!("<caption style=\"{style}\">{}</caption>", escape(&self.caption)));
         }
         out.push_str("<thead><tr style=\"border-bottom:1px solid currentColor\">");
