@@ -196,6 +196,8 @@ fn the_catalogue_answers_by_name_and_as_a_table() {
     assert!(catalogue::find("make-girls").unwrap().preset("paper").is_ok());
     let message = catalogue::find("stylegan9").unwrap_err().to_string();
     assert!(message.contains("make-girls") && message.contains("psgan"), "{message}");
+    assert_eq!(catalogue::table_of(&["pg2", "dcgan"]).unwrap().height(), 6);
+    assert!(catalogue::table_of(&["stylegan9"]).unwrap_err().to_string().contains("stylegan9"));
     let message = catalogue::find("make-girls").unwrap().preset("huge").unwrap_err().to_string();
     assert!(message.contains("tiny"), "{message}");
     let markdown = catalogue::markdown().unwrap();

@@ -1,7 +1,7 @@
 //! How long to train: the calls of [`Trainer`], and what happens beside training.
 
 use std::fs;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::files;
@@ -18,6 +18,8 @@ use crate::data::batch::Batch;
 use crate::show::grid::Grid;
 use crate::{Error, Result};
 
+/// Whether the note on early pictures has been said.
+static TOLD: AtomicBool = AtomicBool::new(false);
 /// A run is asked to end by a file of this name in its folder.
 const STOP: &str = "STOP";
 /// The picture of the state of training in a run folder.
@@ -156,7 +158,8 @@ impl Trainer {
         let (first, before) = (self.steps, self.seconds);
         let mut pace = Pace::new(first, self.images, Duration::try_from_secs_f64(before).unwrap_or_default());
         let (goal, shortened) = shorten(goal, self.steps);
-        if self.steps == 0 {
+        // Once a process: a cell may train ten models, one after the other.
+        if self.steps == 0 && !TOLD.swap(true, Ordering::Relaxed) {
             self.say("note: early pictures look alike and blurred for thousands of steps, which is usual; a published training on faces looked collapsed until step 4,100 and had faces at 6,000");
         }
         let ended = loop {

@@ -239,9 +239,21 @@ impl Preset {
 /// # Errors
 /// When there is no memory to build the networks.
 pub fn table() -> Result<Table> {
+    rows(&catalogue())
+}
+
+/// The rows of [`table`] that are of these models, in this order.
+///
+/// # Errors
+/// When there is no model of that name, or no memory to build the networks.
+pub fn table_of(models: &[&str]) -> Result<Table> {
+    rows(&models.iter().map(|name| find(name)).collect::<Result<Vec<_>>>()?)
+}
+
+fn rows(entries: &[Entry]) -> Result<Table> {
     let (mut names, mut papers, mut links, mut sizes) = (vec![], vec![], vec![], vec![]);
     let (mut generators, mut discriminators) = (vec![], vec![]);
-    for entry in catalogue() {
+    for entry in entries {
         for preset in &entry.presets {
             let counts = preset.parameters()?;
             let of = |player| counts.iter().filter(|(who, _)| *who == player).map(|(_, n)| *n as i64).sum::<i64>();
