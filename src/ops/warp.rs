@@ -32,13 +32,16 @@ pub enum Border {
 /// f32 or bf16 on a GPU.
 ///
 /// # Errors
-/// When x is not of rank 4 or has no pixels, there is not one map per picture, or a map is not finite.
+/// When x is not of rank 4 or has no pixels, the size has none, there is not one map per picture, or a map is not finite.
 pub fn warp(x: &Tensor, maps: &[Map], size: [usize; 2], border: Border) -> Result<Tensor> {
     let &[n, _, h, w] = x.dims() else {
         return Err(Error::shape("warp: input", x.dims(), "[N, C, H, W]"));
     };
     if h * w == 0 {
         return Err(Error::shape("warp: input", x.dims(), "[N, C, H, W] with pixels"));
+    }
+    if size.contains(&0) {
+        return Err(Error::invalid("warp: size", format!("{} × {}", size[0], size[1]), "at least 1 × 1", ""));
     }
     if maps.len() != n {
         return Err(Error::invalid("warp: maps", maps.len().to_string(), format!("{n}, one per picture"), ""));
@@ -112,18 +115,23 @@ impl Kernel<1, 1> for Read {
     fn cpu<T: Real>(&self, [(x, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, channels, h, w) = shape.dims4()?;
         let [rows, columns] = self.0.to;
-        let len = rows * columns;
-        // SAFETY: every plane of `out` is written by its own task, every pixel of it once.
+        let [here, there] = [h * w, rows * columns];
+        let [from, to] = [here, there].map(|plane| (channels * plane).max(1));
+        // SAFETY: every picture of `out` is written by its own task, every pixel of its planes once.
         let out = unsafe {
-            filled(n * channels * len, |out| {
-                let planes = out.par_chunks_mut(len.max(1)).zip(x.par_chunks(h * w)).enumerate();
-                planes.with_min_len(CHUNK.div_ceil(len.max(1))).for_each(|(i, (out, x))| {
-                    self.0.walk(i / channels, |pixel, four| {
-                        let mut total = T::ZERO;
-                        for (at, weight) in four {
-                            total += T::of(weight) * x[at];
+            filled(n * channels * there, |out| {
+                let pictures = out.par_chunks_mut(to).zip(x.par_chunks(from)).enumerate();
+                pictures.with_min_len(CHUNK.div_ceil(to)).for_each(|(i, (out, x))| {
+                    // Where a pixel is read takes longer to find out than to read it, and is the same in all planes.
+                    self.0.walk(i, |pixel, four| {
+                        let four = four.map(|(at, weight)| (at, T::of(weight)));
+                        for (x, out) in x.chunks_exact(here).zip(out.chunks_exact_mut(there)) {
+                            let mut total = T::ZERO;
+                            for (at, weight) in four {
+                                total += weight * x[at];
+                            }
+                            out[pixel].write(total);
                         }
-                        out[pixel].write(total);
                     });
                 });
             })
@@ -158,17 +166,21 @@ impl Kernel<1, 1> for Scatter {
     fn cpu<T: Real>(&self, [(u, shape)]: [(&[T], &Shape); 1]) -> Numbers<T, 1> {
         let (n, channels, rows, columns) = shape.dims4()?;
         let [h, w] = self.0.from;
-        let len = h * w;
-        // SAFETY: every plane of `out` is written by its own task, from the first to the last number.
+        let [here, there] = [rows * columns, h * w];
+        let [from, to] = [here, there].map(|plane| (channels * plane).max(1));
+        // SAFETY: every picture of `out` is written by its own task, from the first to the last number.
         let out = unsafe {
-            filled(n * channels * len, |out| {
-                let planes = out.par_chunks_mut(len).zip(u.par_chunks((rows * columns).max(1))).enumerate();
-                planes.with_min_len(CHUNK.div_ceil(len)).for_each(|(i, (out, u))| {
+            filled(n * channels * there, |out| {
+                let pictures = out.par_chunks_mut(to).zip(u.par_chunks(from)).enumerate();
+                pictures.with_min_len(CHUNK.div_ceil(to)).for_each(|(i, (out, u))| {
                     out.fill(MaybeUninit::new(T::ZERO));
                     let out = out.assume_init_mut();
-                    self.0.walk(i / channels, |pixel, four| {
-                        for (at, weight) in four {
-                            out[at] += T::of(weight) * u[pixel];
+                    self.0.walk(i, |pixel, four| {
+                        let four = four.map(|(at, weight)| (at, T::of(weight)));
+                        for (u, out) in u.chunks_exact(here).zip(out.chunks_exact_mut(there)) {
+                            for (at, weight) in four {
+                                out[at] += weight * u[pixel];
+                            }
                         }
                     });
                 });
@@ -258,6 +270,7 @@ mod tests {
         assert!(message(&line(3), &[[[f64::NAN; 3]; 2]]).contains("finite"));
         let empty = Tensor::zeros((1, 1, 0, 3), DType::F32, &Device::Cpu).unwrap();
         assert!(message(&empty, &[NOTHING]).contains("with pixels"));
+        assert!(warp(&line(3), &[NOTHING], [0, 2], Border::Zeros).unwrap_err().to_string().contains("0 × 2"));
         assert!(message(&line(3).flatten_all().unwrap(), &[NOTHING]).contains("[N, C, H, W]"));
     }
 }
