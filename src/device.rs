@@ -1,6 +1,6 @@
 //! Which processor does the arithmetic.
 
-use crate::{Error, Result, memory};
+use crate::{Error, Result};
 pub use candle_core::Device;
 
 #[cfg(feature = "cuda")]
@@ -25,7 +25,6 @@ pub const VARIABLE: &str = "TACHIE_DEVICE";
 /// # Errors
 /// When the environment asks for a processor that is not there.
 pub fn device() -> Result<Device> {
-    memory::keep();
     match std::env::var(VARIABLE) {
         Err(_) => Ok(best().unwrap_or_else(|reason| {
             tell_once(&reason);
@@ -40,7 +39,6 @@ pub fn device() -> Result<Device> {
 /// # Errors
 /// When the name is none, or the processor cannot be used.
 pub fn named(name: &str) -> Result<Device> {
-    memory::keep();
     let ordinal = match name.split_once(':') {
         None if name == "cpu" => return Ok(Device::Cpu),
         None if name == "cuda" => Some(0),

@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use crate::ops::cast::{cast, round_all};
 use crate::rng::Seed;
-use crate::{Error, Result, memory};
+use crate::{Error, Result};
 
 use super::guard;
 use super::init::Init;
@@ -94,7 +94,6 @@ impl ParamStore {
 
     fn starting(seed: Option<Seed>, device: &Device, dtype: DType) -> Result<ParamStore> {
         guard::check()?;
-        memory::keep();
         if !matches!(dtype, DType::F32 | DType::F64) {
             return Err(Error::invalid("parameter store: dtype", format!("{dtype:?}"), "F32 or F64", ""));
         }
