@@ -28,8 +28,8 @@ pub enum Border {
 }
 
 /// Pictures of `size` (height, width) whose pixels are read from x, each picture's by its own map, bilinearly between four
-/// pixels (PyTorch's `grid_sample`): `[N, C, H, W]` → `[N, C, size]`. f32 or f64 on the CPU,
-/// f32 or bf16 on a GPU.
+/// pixels (PyTorch's `grid_sample`): `[N, C, H, W]` → `[N, C, size]`. f32 or f64 on the CPU, f32 or bf16 on a
+/// GPU.
 ///
 /// # Errors
 /// When x is not of rank 4 or has no pixels, the size has none, there is not one map per picture, or a map is not finite.

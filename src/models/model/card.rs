@@ -66,9 +66,7 @@ fn schedule(plan: &Plan) -> String {
 
 /// A rate with at most three digits from the first that is not 0.
 fn shortened(rate: f64) -> String {
-    let decimals = if rate > 0.0 { (2.0 - rate.log10().floor()).clamp(0.0, 12.0) as usize } else { 0 };
-    let text = format!("{rate:.decimals$}");
-    if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    format!("{rate:.2e}").parse().unwrap_or(rate).to_string()
 }
 
 #[cfg(test)]
